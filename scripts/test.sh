@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Runs the Go tests, then the console's. Prints each runner's closing lines.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# -p 2: packages that start engines and databases share the machine.
+go test -p 2 -timeout 25m ./...
+
+cd console
+npm run --silent test
