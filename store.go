@@ -35,6 +35,8 @@ type Store interface {
 	// DecisionsPosition is the position of the last SaveDecisions.
 	DecisionsPosition(ctx context.Context, tenant string) (int64, error)
 	Decisions(ctx context.Context, tenant string, f DecisionFilter) ([]Decision, error)
+	// CountDecisions counts what a filter selects, by outcome; Limit and Offset do not matter.
+	CountDecisions(ctx context.Context, tenant string, f DecisionFilter) (map[Outcome]int, error)
 	Decision(ctx context.Context, tenant, id string) (Decision, error) // ErrNotFound
 	// History lists the changes of one row, oldest first: a decision's by its ID, an asset's by its ID.
 	History(ctx context.Context, tenant string, kind RowKind, key string) ([]Change, error)
