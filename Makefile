@@ -18,13 +18,13 @@ demo: build ## the same, beside a small bundled estate
 build: console ## bin/triad and bin/triad-node
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
-console: console/dist/index.html
+console: console/dist/app/index.html
 
 console/node_modules/.package-lock.json: console/package.json console/package-lock.json
 	cd console && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-console/dist/index.html: console/node_modules/.package-lock.json $(CONSOLE)
+console/dist/app/index.html: console/node_modules/.package-lock.json $(CONSOLE)
 	cd console && npm run --silent build
 
 setup: ## install what tests need (Debian packages; as root)

@@ -1,6 +1,8 @@
 module github.com/triad-security/triad
 
-go 1.26.0
+go 1.26.3
+
+ignore ./console/node_modules
 
 require (
 	charm.land/lipgloss/v2 v2.0.6
@@ -144,6 +146,7 @@ require (
 	github.com/opencontainers/go-digest v1.0.0 // indirect
 	github.com/opencontainers/image-spec v1.1.1 // indirect
 	github.com/ossf/osv-schema/bindings/go v0.0.0-20260424063704-83285ce2a866 // indirect
+	github.com/pandatix/go-cvss v0.6.4 // indirect
 	github.com/pierrec/lz4/v4 v4.1.33 // indirect
 	github.com/pkg/errors v0.9.1 // indirect
 	github.com/pkg/xattr v0.4.12 // indirect
