@@ -65,4 +65,6 @@ smallest change that stops it.`,
 }
 
 // commands lists the commands, one file each.
-var commands = []func(*app) *cobra.Command{}
+var commands = []func(*app) *cobra.Command{
+	newCollectCommand,
+}
