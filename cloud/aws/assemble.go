@@ -7,8 +7,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/cloud/identity"
 )
 
 // collector is the name and version of what makes these reports.
@@ -21,8 +23,18 @@ type assembly struct {
 	parsed  map[string]parsedOutput
 	assets  map[string]*asset
 	order   []*asset
-	// unread holds the reasons by call; a call with none and an output is complete.
+	// unread holds the reasons by call; a call with none and an output is complete. failed
+	// holds them by call and owner, for calls that are made once per thing.
 	unread map[string][]string
+	failed map[string]map[string]string
+	now    time.Time
+
+	principals      map[string]*principal
+	managedPolicies map[string]parsedPolicy
+	narrowed        map[string]identity.Policies
+	profileRoles    map[string]string
+	managed         []networkInterface
+	interfacesRead  bool
 }
 
 type parsedOutput struct {
@@ -36,11 +48,13 @@ type asset struct {
 	doc map[string]json.RawMessage
 }
 
-// assemble makes the report of a scope, but for the time it was taken.
-func assemble(s scope, outputs map[string]output) *triad.Report {
+// assemble makes the report of a scope from its calls' outputs, which were begun at now.
+func assemble(s scope, outputs map[string]output, now time.Time) *triad.Report {
 	a := &assembly{
-		scope: s, outputs: outputs,
-		parsed: map[string]parsedOutput{}, assets: map[string]*asset{}, unread: map[string][]string{},
+		scope: s, outputs: outputs, now: now,
+		parsed: map[string]parsedOutput{}, assets: map[string]*asset{},
+		unread: map[string][]string{}, failed: map[string]map[string]string{},
+		principals: map[string]*principal{}, managedPolicies: map[string]parsedPolicy{}, narrowed: map[string]identity.Policies{},
 	}
 	for i := range calls {
 		c := &calls[i]
@@ -61,7 +75,11 @@ func assemble(s scope, outputs map[string]output) *triad.Report {
 			a.fail(c.name, err)
 		}
 	}
-	r := &triad.Report{Tenant: triad.DefaultTenant, Scope: s.String(), Collector: collector}
+	r := &triad.Report{
+		Tenant: triad.DefaultTenant, Scope: s.String(), Collector: collector,
+		Taken: now, Revision: now.UnixMicro(),
+	}
+	a.derive(r)
 	for _, x := range a.order {
 		doc, err := marshal(x.doc)
 		if err == nil && len(doc) > maxDoc {
@@ -73,7 +91,6 @@ func assemble(s scope, outputs map[string]output) *triad.Report {
 		}
 		x.Doc = doc
 	}
-	a.derive(r)
 	for _, x := range a.order {
 		if x.Doc != nil {
 			r.Assets = append(r.Assets, x.Asset)
@@ -283,14 +300,21 @@ func (a *assembly) fold(c *call, top map[string]json.RawMessage) error {
 			continue // not, or no longer, among the owners
 		}
 		seen[key] = true
-		if err := a.foldOne(c, x, top[key]); err != nil {
+		err := a.foldOne(c, x, top[key])
+		if err == nil {
+			continue
+		}
+		a.failOwner(c.name, x, err)
+		if !errors.Is(err, errNotRead) || a.outputs[c.name].err == nil {
 			errs = append(errs, fmt.Errorf("for %s: %w", key, err))
 		}
 	}
 	if c.every != nil {
 		for _, key := range slices.Sorted(maps.Keys(owners)) {
 			if !seen[key] && c.every(key) {
-				errs = append(errs, fmt.Errorf("it has no entry for %s", key))
+				err := fmt.Errorf("there is no entry for %s", key)
+				a.failOwner(c.name, owners[key], err)
+				errs = append(errs, err)
 			}
 		}
 	}
@@ -300,7 +324,35 @@ func (a *assembly) fold(c *call, top map[string]json.RawMessage) error {
 	return errors.Join(errs...)
 }
 
+// errNotRead: a recorded collection holds null where the call for one owner failed.
+var errNotRead = errors.New("it was not read")
+
+func (a *assembly) failOwner(call string, x *asset, err error) {
+	if a.failed[call] == nil {
+		a.failed[call] = map[string]string{}
+	}
+	a.failed[call][x.ID] = err.Error()
+}
+
+// subUnread says why a call made once per thing was not read for one of them; empty when it
+// was, with or without something to be found.
+func (a *assembly) subUnread(call string, x *asset) string {
+	if why := a.failed[call][x.ID]; why != "" {
+		return why
+	}
+	if _, made := a.outputs[call]; !made {
+		return "there is no " + call + ".json"
+	}
+	if _, err := a.parse(call); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
 func (a *assembly) foldOne(c *call, x *asset, raw json.RawMessage) error {
+	if string(raw) == "null" {
+		return errNotRead
+	}
 	value, err := object(raw)
 	if err != nil {
 		return err
@@ -427,6 +479,41 @@ func (a *assembly) sections() []triad.Section {
 		}
 		out = append(out, s)
 	}
+	return append(out, derivedSections(out)...)
+}
+
+// derivedSections tells of what is derived from several calls.
+func derivedSections(read []triad.Section) []triad.Section {
+	state := map[string]triad.Section{}
+	for _, s := range read {
+		state[s.Name] = s
+	}
+	var out []triad.Section
+	add := func(name, first string, more ...string) {
+		s := triad.Section{Name: name, Status: triad.SectionComplete}
+		for _, call := range append([]string{first}, more...) {
+			switch state[call].Status {
+			case triad.SectionUnread:
+				if s.Status == triad.SectionComplete {
+					s.Status, s.Reason = triad.SectionUnread, "it takes "+call+", which is unread"
+				}
+			case triad.SectionAbsent:
+				if call == first {
+					s.Status, s.Reason = triad.SectionAbsent, state[call].Reason
+				}
+			}
+			if s.Status == triad.SectionAbsent {
+				break
+			}
+		}
+		out = append(out, s)
+	}
+	add(sectionInstanceRoles, callInstances, callIAM)
+	add(sectionRoleChains, callIAM)
+	add(accessSection(callBuckets), callBuckets, callIAM, callPolicy, "s3api-get-bucket-tagging")
+	add(accessSection(callRDS), callRDS, callIAM, callRDSClusters)
+	add(accessSection(callRedshift), callRedshift, callIAM)
+	add(accessSection(callTables), callTables, callIAM)
 	return out
 }
 

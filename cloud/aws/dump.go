@@ -88,8 +88,7 @@ func FromDir(dir string) (*triad.Report, error) {
 	if len(others) > 0 {
 		notes = append(notes, "files that nothing reads yet: "+strings.Join(others, ", "))
 	}
-	r := assemble(s, outputs)
-	r.Taken, r.Revision = began, began.UnixMicro()
+	r := assemble(s, outputs, began)
 	r.Notes = append(notes, r.Notes...)
 	return r, nil
 }

@@ -48,3 +48,4 @@ func TestEveryDumpInSharedIsReadWithoutShapeErrors(t *testing.T) {
 		t.Log(dir, len(r.Assets), r.Notes)
 	}
 }
+

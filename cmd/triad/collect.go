@@ -17,6 +17,7 @@ import (
 var collectors = []func(*app) *cobra.Command{
 	newCollectKubernetesCommand,
 	newCollectDockerCommand,
+	newCollectAWSCommand,
 }
 
 func newCollectCommand(a *app) *cobra.Command {
