@@ -1,0 +1,25 @@
+package sqlite_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/store/sqlite"
+	"github.com/triad-security/triad/store/storetest"
+)
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, func(t testing.TB) triad.Store {
+		s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "triad.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		return s
+	})
+}
