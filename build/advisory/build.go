@@ -116,7 +116,10 @@ func (b *builder) osv(name string, read func(*osvWriter, *Segment) error) error 
 		if err := read(o, s); err != nil {
 			return err
 		}
-		s.Records, s.Withdrawn, s.Families = o.records, o.withdrawn, slices.Sorted(maps.Keys(o.families))
+		s.Records, s.Withdrawn, s.Families = o.records, o.withdrawn, map[string][]string{}
+		for family, releases := range o.families {
+			s.Families[family] = slices.Sorted(maps.Keys(releases))
+		}
 		if o.newest > 0 {
 			s.Newest = time.UnixMicro(o.newest).UTC()
 		}

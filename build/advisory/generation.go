@@ -51,9 +51,9 @@ type Segment struct {
 	Offset int64  `json:"offset"`
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
-	// Families are the ecosystems that an OSV segment speaks of, without their releases.
-	Families []string `json:"families,omitempty"`
-	Records  int      `json:"records"`
+	// Families are the ecosystems that an OSV segment speaks of, and the releases of each.
+	Families map[string][]string `json:"families,omitempty"`
+	Records  int                 `json:"records"`
 	// Withdrawn is how many of the records are withdrawn.
 	Withdrawn int `json:"withdrawn,omitempty"`
 	// NotAdvisories counts bug fix and enhancement errata, which are left out.
@@ -97,7 +97,7 @@ type Generation struct {
 
 type osvSegment struct {
 	*table
-	families []string
+	families map[string][]string
 }
 
 func openGeneration(path string) (g *Generation, err error) {
@@ -209,14 +209,24 @@ func (h *Hit) List() ([]string, error) {
 	return out, nil
 }
 
-// Has reports whether any record of the family was imported.
-func (g *Generation) Has(family string) bool {
+// Has reports whether records of the family were imported, and whether any is of the release.
+func (g *Generation) Has(family, release string) (known, knownRelease bool) {
 	for _, s := range g.osv {
-		if slices.Contains(s.families, family) {
-			return true
+		releases, ok := s.families[family]
+		known = known || ok
+		knownRelease = knownRelease || slices.Contains(releases, release)
+	}
+	return known, knownRelease
+}
+
+// Feed describes the segment of a feed: kev, epss or vulnrichment.
+func (g *Generation) Feed(name string) (Segment, bool) {
+	for _, s := range g.Segments {
+		if s.Name == name {
+			return s, true
 		}
 	}
-	return false
+	return Segment{}, false
 }
 
 // Lookup finds the records that name a package in an ecosystem that accept takes. Versions
@@ -226,7 +236,7 @@ func (g *Generation) Lookup(family, name string, accept func(ecosystem string) b
 	var hits []Hit
 	k := key(family, name)
 	for _, s := range g.osv {
-		if !slices.Contains(s.families, family) {
+		if _, ok := s.families[family]; !ok {
 			continue
 		}
 		v, err := s.get(k)

@@ -18,8 +18,8 @@ type osvWriter struct {
 	packages map[string]*[]group
 	lists    map[[sha256.Size]byte]pointer
 	seen     map[string]seenRecord
-	replaced map[uint64]bool // offsets of records that a newer copy replaced
-	families map[string]bool
+	replaced map[uint64]bool            // offsets of records that a newer copy replaced
+	families map[string]map[string]bool // releases by family
 	hints    map[string]Hint
 
 	records, withdrawn int
@@ -39,7 +39,7 @@ type seenRecord struct {
 func newOSVWriter(w io.Writer) *osvWriter {
 	return &osvWriter{
 		t: newTableWriter(w), packages: map[string]*[]group{}, lists: map[[sha256.Size]byte]pointer{},
-		seen: map[string]seenRecord{}, replaced: map[uint64]bool{}, families: map[string]bool{}, hints: map[string]Hint{},
+		seen: map[string]seenRecord{}, replaced: map[uint64]bool{}, families: map[string]map[string]bool{}, hints: map[string]Hint{},
 	}
 }
 
@@ -88,7 +88,10 @@ func (o *osvWriter) posting(record pointer, a *Affected) error {
 	w.string(a.Word)
 
 	family := Family(a.Ecosystem)
-	o.families[family] = true
+	if o.families[family] == nil {
+		o.families[family] = map[string]bool{}
+	}
+	o.families[family][Release(a.Ecosystem)] = true
 	k := key(family, a.Name)
 	groups := o.packages[k]
 	if groups == nil {

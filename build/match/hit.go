@@ -1,0 +1,146 @@
+package match
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/triad-security/triad/build/advisory"
+)
+
+// hit is one entry of a record that names the package, held against the installed version.
+type hit struct {
+	advisory.Hit
+	rec      *advisory.Record
+	affected bool
+	rule     string
+	problem  error // it could not be compared
+	list     []string
+	read     bool
+}
+
+// evaluate says whether the entry holds the version: by a range, else by its list.
+func (h *hit) evaluate(v *installed) (bool, string, error) {
+	var problem error
+	for _, g := range h.Ranges {
+		ok, rule, err := v.in(g)
+		if err != nil {
+			problem = err
+			continue
+		}
+		if ok {
+			return true, rule, nil
+		}
+	}
+	if h.HasVersions() {
+		if !h.read {
+			list, err := h.List()
+			if err != nil {
+				return false, "", err
+			}
+			h.list, h.read = list, true
+		}
+		if v.listed(h.list) {
+			return true, "versions lists " + v.text, nil
+		}
+	}
+	return false, "", problem
+}
+
+// fixes are the versions at which the entry's ranges end.
+func (h *hit) fixes() []string {
+	var out []string
+	for _, g := range h.Ranges {
+		for _, e := range g.Events {
+			if e.Kind == advisory.Fixed {
+				out = append(out, e.Version)
+			}
+		}
+	}
+	return out
+}
+
+// find reads the entries that name the package and holds each against the version. Nothing
+// is returned when no entry holds it, so that records are decoded only where needed.
+func find(g *advisory.Generation, q query, v *installed) ([]*hit, error) {
+	var hits []*hit
+	any := false
+	for _, name := range []string{q.name, q.other} {
+		if name == "" {
+			continue
+		}
+		found, err := g.Lookup(q.family, name, func(ecosystem string) bool {
+			return !advisory.NeedsRelease(q.family) || advisory.Release(ecosystem) == q.release
+		})
+		if err != nil {
+			return nil, err
+		}
+		for i := range found {
+			h := &hit{Hit: found[i]}
+			h.affected, h.rule, h.problem = h.evaluate(v)
+			any = any || h.affected || h.problem != nil
+			hits = append(hits, h)
+		}
+	}
+	if !any {
+		return nil, nil
+	}
+	for _, h := range hits {
+		var err error
+		if h.rec, err = h.Record(); err != nil {
+			return nil, err
+		}
+	}
+	hits = newest(hits)
+	return slices.DeleteFunc(hits, func(h *hit) bool { return h.rec.Withdrawn || otherStream(q, h) }), nil
+}
+
+// newest drops entries of older copies of a record, where several folders held it.
+func newest(hits []*hit) []*hit {
+	dates := make(map[string]*advisory.Record, len(hits))
+	for _, h := range hits {
+		if r, ok := dates[h.rec.ID]; !ok || h.rec.Modified.After(r.Modified) {
+			dates[h.rec.ID] = h.rec
+		}
+	}
+	return slices.DeleteFunc(hits, func(h *hit) bool { return h.rec.Modified.Before(dates[h.rec.ID].Modified) })
+}
+
+// lowestFix is the lowest version above the installed one at which some entry's range ends
+// and which no entry of the same vulnerability holds; "" when there is none.
+func lowestFix(v *installed, hits []*hit) string {
+	type candidate struct {
+		installed
+	}
+	var candidates []candidate
+	seen := map[string]bool{}
+	for _, h := range hits {
+		for _, fix := range h.fixes() {
+			if seen[fix] {
+				continue
+			}
+			seen[fix] = true
+			c, err := v.order.installed(fix)
+			if err != nil {
+				continue
+			}
+			if n, err := compare(c.parsed, v.parsed); err == nil && n > 0 {
+				candidates = append(candidates, candidate{c})
+			}
+		}
+	}
+	slices.SortFunc(candidates, func(a, b candidate) int {
+		n, _ := compare(a.parsed, b.parsed)
+		return cmp.Or(n, cmp.Compare(a.text, b.text))
+	})
+	for i := range candidates {
+		c := &candidates[i].installed
+		held := slices.ContainsFunc(hits, func(h *hit) bool {
+			ok, _, err := h.evaluate(c)
+			return ok || err != nil
+		})
+		if !held {
+			return c.text
+		}
+	}
+	return ""
+}
