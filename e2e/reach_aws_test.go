@@ -1,0 +1,197 @@
+// Package e2e tests the program's parts together on real input.
+package e2e
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	cloudaws "github.com/triad-security/triad/cloud/aws"
+	"github.com/triad-security/triad/reach"
+	"github.com/triad-security/triad/reach/aws"
+)
+
+// expectation is a query of an expect.json with its answer.
+type expectation struct {
+	aws.Question
+	Verdict       reach.Verdict `json:"verdict"`
+	BlockedBy     string        `json:"blocked_by"`
+	BlockedID     string        `json:"blocked_id"`
+	BlockedAt     string        `json:"blocked_at"`
+	AlsoBlockedBy []string      `json:"also_blocked_by"`
+	Direction     string        `json:"direction"`
+}
+
+// shared finds the folder of test data beside the repository.
+func shared(t testing.TB) string {
+	t.Helper()
+	if dir := os.Getenv("TRIAD_SHARED"); dir != "" {
+		return dir
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if s := filepath.Join(dir, "shared"); isDir(filepath.Join(s, "scenarios")) {
+			return s
+		}
+	}
+	t.Skip("the folder of test data is not there; set TRIAD_SHARED to it")
+	return ""
+}
+
+func isDir(path string) bool {
+	s, err := os.Stat(path)
+	return err == nil && s.IsDir()
+}
+
+// awsEstate reads the dumps of all accounts and regions under dir/aws.
+func awsEstate(t testing.TB, dir string) *reach.Estate {
+	t.Helper()
+	e := reach.NewEstate(aws.Index)
+	dirs, err := filepath.Glob(filepath.Join(dir, "aws", "*", "*"))
+	if err != nil || len(dirs) == 0 {
+		t.Fatalf("no dumps under %s: %v", dir, err)
+	}
+	for _, d := range dirs {
+		r, err := cloudaws.FromDir(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.PutReport(r)
+	}
+	return e
+}
+
+func readJSON(t testing.TB, path string, v any) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func check(t *testing.T, e *reach.Estate, i int, x expectation) {
+	t.Helper()
+	r := aws.Query(e, x.Question)
+	say := func(format string, args ...any) {
+		t.Helper()
+		got, _ := json.Marshal(r)
+		want, _ := json.Marshal(x)
+		t.Errorf("query %d: "+format+"\nquery  %s\nresult %s", append(append([]any{i}, args...), want, got)...)
+	}
+	if r.Verdict != x.Verdict {
+		say("verdict %s, want %s", r.Verdict, x.Verdict)
+		return
+	}
+	if x.BlockedBy != "" && r.BlockedBy.Type != x.BlockedBy {
+		say("blocked by %s, want %s", r.BlockedBy.Type, x.BlockedBy)
+	}
+	if x.BlockedID != "" && r.BlockedBy.ID != x.BlockedID {
+		say("blocked by %s, want %s", r.BlockedBy.ID, x.BlockedID)
+	}
+	var also []string
+	for _, h := range r.AlsoBlockedBy {
+		also = append(also, h.Type)
+	}
+	for _, want := range x.AlsoBlockedBy {
+		if !slices.Contains(also, want) {
+			say("also blocked by %v, want %s among them", also, want)
+		}
+	}
+	for _, h := range append(r.Path, r.AlsoBlockedBy...) {
+		if h.Evidence == nil && h.ID != "" && h.Type != "private-address" && h.Type != "no-such-address" {
+			say("hop %s %s has no evidence", h.Type, h.ID)
+		}
+	}
+}
+
+func TestEveryQueryOfTheGroundTruthIsAnsweredAsItsSourceSays(t *testing.T) {
+	files, _ := filepath.Glob(filepath.Join(shared(t), "ground-truth", "aws", "*", "expect.json"))
+	if len(files) == 0 {
+		t.Fatal("no ground truth found")
+	}
+	n := 0
+	for _, f := range files {
+		t.Run(filepath.Base(filepath.Dir(f)), func(t *testing.T) {
+			var want struct{ Queries []expectation }
+			readJSON(t, f, &want)
+			e := awsEstate(t, filepath.Dir(f))
+			for i, x := range want.Queries {
+				check(t, e, i+1, x)
+			}
+			n += len(want.Queries)
+		})
+	}
+	t.Logf("%d queries", n)
+}
+
+func TestEveryQueryOfTheShopIsAnsweredBeforeAndAfterTheRuleChange(t *testing.T) {
+	dir := filepath.Join(shared(t), "scenarios", "shop")
+	var want struct {
+		Queries []expectation
+		After   struct {
+			Folder  string
+			Queries []expectation
+		} `json:"after_rule_change"`
+	}
+	readJSON(t, filepath.Join(dir, "expect.json"), &want)
+	e := awsEstate(t, dir)
+	for i, x := range want.Queries {
+		check(t, e, i+1, x)
+	}
+
+	over := t.TempDir()
+	for _, from := range []string{dir, filepath.Join(filepath.Dir(dir), want.After.Folder)} {
+		if err := overlay(over, from); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e = awsEstate(t, over)
+	for i, x := range want.After.Queries {
+		check(t, e, i+1, x)
+	}
+}
+
+func BenchmarkQuery(b *testing.B) {
+	files, _ := filepath.Glob(filepath.Join(shared(b), "ground-truth", "aws", "*", "expect.json"))
+	files = append(files, filepath.Join(shared(b), "scenarios", "shop", "expect.json"))
+	for _, f := range files {
+		var want struct{ Queries []aws.Question }
+		readJSON(b, f, &want)
+		e := awsEstate(b, filepath.Dir(f))
+		b.Run(filepath.Base(filepath.Dir(f)), func(b *testing.B) {
+			b.ReportAllocs()
+			for i := range b.N {
+				aws.Query(e, want.Queries[i%len(want.Queries)])
+			}
+		})
+	}
+}
+
+// overlay copies the files of a folder over those that are there.
+func overlay(to, from string) error {
+	return filepath.WalkDir(from, func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return os.MkdirAll(filepath.Join(to, rel), 0o755)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(to, rel), data, 0o644)
+	})
+}

@@ -1,0 +1,238 @@
+package aws
+
+import (
+	"net/netip"
+
+	"github.com/triad-security/triad"
+)
+
+// peering goes through a VPC peering connection, which leads to the other VPC's own
+// addresses and no further.
+func (e *engine) peering(w *way, at place, id string, dst netip.Addr) {
+	f := find[peeringConnection](e, id, at.scope, sectionPeerings)
+	h := triad.Hop{Type: "peering-connection", ID: id, Evidence: f.evidence("")}
+	if f.doc == nil {
+		h.Reason = "there is no connection " + id
+		w.then(func(t *trace) { t.gate(h, false, f.unread) })
+		return
+	}
+	far := f.doc.Accepter
+	if far.VPC == at.vpc {
+		far = f.doc.Requester
+	}
+	scope := elsewhere(at.scope, far.Owner, far.Region)
+	v := find[vpc](e, far.VPC, scope, sectionVPCs)
+	open := true
+	switch {
+	case f.doc.Status.Code != "active" && f.doc.Status.Code != "":
+		open, h.Reason = false, "the connection is "+f.doc.Status.Code
+	case len(far.prefixes) > 0 && !within(far.prefixes, dst),
+		len(far.prefixes) == 0 && v.doc != nil && !v.doc.contains(dst):
+		open, h.Reason = false, dst.String()+" is not in "+far.VPC+"; peering leads no further"
+	}
+	w.then(func(t *trace) { t.gate(h, open, f.unread) })
+	if !open {
+		return
+	}
+	d, ok := e.enter(w, scope, far.VPC, dst, "")
+	if !ok {
+		return
+	}
+	e.arrive(w, scope, far.VPC, dst)
+	src := at.source.addr
+	back := place{scope: scope, vpc: far.VPC, subnet: d}
+	w.then(func(t *trace) {
+		t.answerRoute(back, src, id, func(r *route) bool { return r.Peering == id })
+	})
+}
+
+// answerRoute asks whether the answer finds its way back from a subnet.
+func (t *trace) answerRoute(at place, src netip.Addr, through string, match func(*route) bool) {
+	if t.q.protocol != tcp || !src.IsValid() {
+		return
+	}
+	table := t.e.tableOf(at.scope, at.vpc, at.subnet.doc.ID)
+	h := triad.Hop{Type: "route"}
+	if table.doc == nil {
+		t.answerGate(h, false, orUnread(table.unread, at.scope, sectionRouteTables, "no route table of subnet "+at.subnet.doc.ID+" is among those that were read"))
+		return
+	}
+	r := t.e.lookup(table, src)
+	h.ID, h.Evidence = table.doc.ID, table.evidence(r.detail())
+	h.Reason = "no route of " + table.doc.ID + " leads back to " + src.String() + " through " + through
+	t.answerGate(h, r.route != nil && !r.route.blackhole() && match(r.route), r.unread)
+}
+
+// transit goes through a transit gateway: the attachment of the source's VPC, which needs a
+// subnet in the source's zone; the table with which that is associated; the attachment of
+// the VPC to which the table leads, and that VPC's own table of the attachment's subnet.
+func (e *engine) transit(w *way, at place, id string, dst netip.Addr, depth int, step func(bool, string, *triad.Unread)) {
+	from := find[transitAttachment](e, keyAttachment(id, at.vpc), at.scope, sectionAttachments)
+	if from.doc == nil {
+		step(false, "the VPC has no attachment to "+id, from.unread)
+		return
+	}
+	entry, unread, ok := e.attachmentSubnet(from, at.subnet.doc.Zone, true)
+	if !ok {
+		step(false, "the attachment "+from.doc.ID+" to "+id+" has no subnet in the zone "+at.subnet.doc.Zone+" of "+at.subnet.doc.ID, unread)
+		return
+	}
+	if !from.doc.available() {
+		step(false, "the attachment "+from.doc.ID+" to "+id+" is "+from.doc.State, from.unread)
+		return
+	}
+	step(true, "", unread)
+	// A packet to the gateway meets the list of the attachment's subnet inbound, unless the
+	// source is in the same subnet.
+	// https://docs.aws.amazon.com/vpc/latest/tgw/tgw-nacls.html
+	if entry != "" && entry != at.subnet.doc.ID {
+		w.then(func(t *trace) { t.aclPass(at.scope, at.vpc, entry, false, netip.Addr{}) })
+	}
+	hop := triad.Hop{Type: "transit-gateway", ID: id, Evidence: from.evidence("attachment " + from.doc.ID)}
+	to, reason, u := e.transitRoute(from, dst)
+	if to.doc == nil {
+		hop.Reason = reason
+		w.then(func(t *trace) { t.gate(hop, false, u) })
+		return
+	}
+	w.then(func(t *trace) { t.gate(hop, true, u) })
+	if to.doc.network() == "" {
+		w.stop("transit-gateway", id, "", &triad.Unread{Scope: at.scope, Section: sectionAttachments, Reason: "what lies behind the " + to.doc.ResourceType + " attachment " + to.doc.ID + " is not in the estate"})
+		return
+	}
+	w.groups = w.groups && e.groupsAcross(id, from, to)
+	e.fromTransit(w, at, id, to, dst, depth)
+}
+
+// fromTransit leaves a transit gateway into a VPC.
+func (e *engine) fromTransit(w *way, at place, id string, to found[transitAttachment], dst netip.Addr, depth int) {
+	scope, vpcID := to.row.Scope, to.doc.network()
+	v := find[vpc](e, vpcID, scope, sectionVPCs)
+	if v.row != nil {
+		scope = v.row.Scope
+	}
+	exit, unread, _ := e.attachmentSubnet(to, at.subnet.doc.Zone, false)
+	s := find[subnet](e, exit, scope, sectionSubnets)
+	inside := v.doc != nil && v.doc.contains(dst)
+	if !inside {
+		// Through the VPC to somewhere else: its gateways, by the attachment subnet's table.
+		if s.doc == nil {
+			w.stop("transit-gateway", id, "", orUnread(s.unread, scope, sectionSubnets, "the subnet of attachment "+to.doc.ID+" is not among those that were read"))
+			return
+		}
+		w.then(func(t *trace) { t.aclPass(scope, vpcID, exit, true, dst) })
+		src := at.source
+		e.onward(w, place{scope, vpcID, s, src}, dst, depth+1)
+		return
+	}
+	if unread != nil {
+		w.stop("transit-gateway", id, "", unread)
+	}
+	d := e.subnetOf(scope, vpcID, dst)
+	if exit != "" && d.doc != nil && d.doc.ID != exit {
+		w.then(func(t *trace) { t.aclPass(scope, vpcID, exit, true, dst) })
+	}
+	if d, ok := e.enter(w, scope, vpcID, dst, ""); ok {
+		e.arrive(w, scope, vpcID, dst)
+		src, back := at.source.addr, place{scope: scope, vpc: vpcID, subnet: d}
+		w.then(func(t *trace) { t.answerTransit(back, src, id, to) })
+	}
+}
+
+// answerTransit asks whether the answer finds its way back through a transit gateway.
+func (t *trace) answerTransit(at place, src netip.Addr, id string, from found[transitAttachment]) {
+	if t.q.protocol != tcp || !src.IsValid() {
+		return
+	}
+	t.answerRoute(at, src, id, func(r *route) bool { return r.Transit == id })
+	h := triad.Hop{Type: "transit-gateway", ID: id, Evidence: from.evidence("attachment " + from.doc.ID)}
+	_, unread, ok := t.e.attachmentSubnet(from, at.subnet.doc.Zone, true)
+	if !ok {
+		h.Type, h.ID = "route", ""
+		if table := t.e.tableOf(at.scope, at.vpc, at.subnet.doc.ID); table.doc != nil {
+			h.ID = table.doc.ID
+		}
+		h.Reason = "the attachment " + from.doc.ID + " has no subnet in the zone " + at.subnet.doc.Zone + " of " + at.subnet.doc.ID
+		t.answerGate(h, false, unread)
+		return
+	}
+	to, reason, u := t.e.transitRoute(from, src)
+	h.Reason = reason
+	if u == nil {
+		u = unread
+	}
+	t.answerGate(h, to.doc != nil, u)
+}
+
+// attachmentSubnet picks the subnet of an attachment in a zone; with must false any other
+// will do. Without a list of subnets it is not known.
+func (e *engine) attachmentSubnet(a found[transitAttachment], zone string, must bool) (string, *triad.Unread, bool) {
+	if len(a.doc.Subnets) == 0 {
+		u := e.unread(a.row.Scope, sectionVPCAttachments)
+		return "", orUnread(u, a.row.Scope, sectionVPCAttachments, "the subnets of "+a.doc.ID+" were not read"), true
+	}
+	var doubt *triad.Unread
+	for _, id := range a.doc.Subnets {
+		s := find[subnet](e, id, a.row.Scope, sectionSubnets)
+		switch {
+		case s.doc != nil && s.doc.Zone == zone:
+			return id, a.unread, true
+		case s.doc == nil:
+			doubt = orUnread(s.unread, a.row.Scope, sectionSubnets, "subnet "+id+" of "+a.doc.ID+" is not among those that were read")
+		}
+	}
+	if must {
+		return "", doubt, doubt != nil
+	}
+	return a.doc.Subnets[0], a.unread, true
+}
+
+// transitRoute finds the attachment to which the table of another attachment sends an address.
+func (e *engine) transitRoute(from found[transitAttachment], dst netip.Addr) (to found[transitAttachment], reason string, unread *triad.Unread) {
+	scope := from.row.Scope
+	a := from.doc.Association
+	if a == nil || a.Table == "" || a.State != "associated" && a.State != "" {
+		u := from.unread
+		if u == nil {
+			u = e.unread(scope, sectionAttachments)
+		}
+		return to, "the attachment " + from.doc.ID + " is associated with no route table", u
+	}
+	table := find[transitTable](e, a.Table, scope, sectionTransitTables)
+	if table.doc == nil {
+		return to, "there is no route table " + a.Table, orUnread(table.unread, scope, sectionTransitTables, a.Table+" is not among the tables that were read")
+	}
+	h := e.transitLookup(table, dst)
+	switch {
+	case h.attachment == "" && !h.blackhole:
+		return to, "no route of " + a.Table + " leads to " + dst.String(), h.unread
+	case h.blackhole:
+		return to, "the route " + h.prefix.String() + " of " + a.Table + " is a blackhole", h.unread
+	}
+	to = e.attachment(scope, h.attachment)
+	if to.doc == nil {
+		return to, "the attachment " + h.attachment + " is gone", orUnread(to.unread, scope, sectionAttachments, h.attachment+" is not among the attachments that were read")
+	}
+	if h.unread == nil {
+		h.unread = to.unread
+	}
+	if !to.doc.available() {
+		return found[transitAttachment]{}, "the attachment " + to.doc.ID + " is " + to.doc.State, h.unread
+	}
+	return to, "", h.unread
+}
+
+// groupsAcross reports whether references to security groups hold across a transit gateway.
+// https://docs.aws.amazon.com/vpc/latest/tgw/tgw-vpc-attachments.html
+func (e *engine) groupsAcross(id string, a, b found[transitAttachment]) bool {
+	g := first[transitGateway](e, id)
+	if g.doc == nil || g.doc.Options.GroupReferences != "enable" {
+		return false
+	}
+	for _, x := range []found[transitAttachment]{a, b} {
+		if x.doc.Options != nil && x.doc.Options.GroupReferences == "disable" {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,448 @@
+package aws
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/reach"
+)
+
+// Question is one question about reachability, in the format of a queries file.
+type Question struct {
+	From       End       `json:"from"`
+	To         End       `json:"to"`
+	Protocol   string    `json:"protocol"` // tcp, udp, icmp, any, or an IP protocol number
+	Port       PortRange `json:"port,omitzero"`
+	SourcePort PortRange `json:"source_port,omitzero"`
+	// Match: "all" (the default), every port and protocol must get through; "some", one is enough.
+	Match string `json:"match,omitempty"`
+}
+
+// End is one end of a question: internet (with or without IP), instance (by ID, with an
+// address where it matters), ip, or of other adapters.
+type End struct {
+	Kind string `json:"kind"`
+	ID   string `json:"id,omitempty"`
+	IP   string `json:"ip,omitempty"`
+	// Network is the VPC of an ip where several VPCs use the same range.
+	Network string `json:"network,omitempty"`
+}
+
+// PortRange is a port or a range of ports, both ends included; the zero value is all ports.
+type PortRange struct{ Lo, Hi uint16 }
+
+// Set returns the ports.
+func (r PortRange) Set() reach.PortSet {
+	if r == (PortRange{}) {
+		return reach.Ports(1, 1<<16-1)
+	}
+	return reach.Ports(r.Lo, r.Hi)
+}
+
+// UnmarshalJSON reads 443, "443" or "1-65535".
+func (r *PortRange) UnmarshalJSON(data []byte) error {
+	var text string
+	if err := json.Unmarshal(data, &text); err != nil {
+		var n int
+		if json.Unmarshal(data, &n) != nil {
+			return fmt.Errorf("%s is not a port or a range of ports", data)
+		}
+		text = strconv.Itoa(n)
+	}
+	p, err := ParsePorts(text)
+	*r = p
+	return err
+}
+
+// MarshalJSON writes a port as a number and a range as a string.
+func (r PortRange) MarshalJSON() ([]byte, error) {
+	if r.Lo == r.Hi {
+		return strconv.AppendUint(nil, uint64(r.Lo), 10), nil
+	}
+	return fmt.Appendf(nil, `"%d-%d"`, r.Lo, r.Hi), nil
+}
+
+// ParsePorts reads "443" or "8000-8080"; empty is all ports.
+func ParsePorts(s string) (PortRange, error) {
+	if s == "" {
+		return PortRange{}, nil
+	}
+	from, to, isRange := strings.Cut(s, "-")
+	if !isRange {
+		to = from
+	}
+	lo, err := strconv.ParseUint(strings.TrimSpace(from), 10, 16)
+	if err == nil {
+		var hi uint64
+		if hi, err = strconv.ParseUint(strings.TrimSpace(to), 10, 16); err == nil && lo <= hi {
+			return PortRange{uint16(lo), uint16(hi)}, nil
+		}
+	}
+	return PortRange{}, fmt.Errorf("%q is not a port (0 to 65535) or a range such as 8000-8080", s)
+}
+
+// Bounds of a queries file.
+const (
+	maxQueriesBytes = 64 << 20
+	maxQueries      = 1_000_000
+)
+
+// ParseQueries reads a queries file: {"queries":[…]} or a list. Fields that it does not know,
+// such as the expected answer, are ignored.
+func ParseQueries(data []byte) ([]Question, error) {
+	if len(data) > maxQueriesBytes {
+		return nil, triad.Errorf(triad.CodeInvalid, "the queries have %d bytes, over the limit of %d", len(data), maxQueriesBytes)
+	}
+	var file struct {
+		Queries []json.RawMessage `json:"queries"`
+	}
+	if err := json.Unmarshal(data, &file); err != nil {
+		if json.Unmarshal(data, &file.Queries) != nil {
+			return nil, triad.Errorf(triad.CodeInvalid, "reading queries: %w", err)
+		}
+	}
+	if len(file.Queries) > maxQueries {
+		return nil, triad.Errorf(triad.CodeInvalid, "there are %d queries, over the limit of %d", len(file.Queries), maxQueries)
+	}
+	out := make([]Question, len(file.Queries))
+	for i, raw := range file.Queries {
+		err := json.Unmarshal(raw, &out[i])
+		if err == nil {
+			err = out[i].check()
+		}
+		if err != nil {
+			return nil, triad.Errorf(triad.CodeInvalid, "query %d: %w", i+1, err)
+		}
+	}
+	return out, nil
+}
+
+func (q *Question) check() error {
+	if q.Protocol == "" {
+		q.Protocol = "tcp"
+	}
+	if _, err := parseProtocol(q.Protocol); err != nil {
+		return err
+	}
+	if q.Match != "" && q.Match != "all" && q.Match != "some" {
+		return fmt.Errorf("match is %q, not all or some", q.Match)
+	}
+	for _, e := range []End{q.From, q.To} {
+		if e.IP != "" {
+			if _, err := netip.ParseAddr(e.IP); err != nil {
+				return err
+			}
+		}
+		switch {
+		case e.Kind == "":
+			return fmt.Errorf("an end has no kind; say internet, instance or ip")
+		case e.Kind == "ip" && e.IP == "":
+			return fmt.Errorf("an end of kind ip has no ip")
+		case e.Kind == "instance" && e.ID == "":
+			return fmt.Errorf("an end of kind instance has no id")
+		}
+	}
+	return nil
+}
+
+// Query answers a question whose ends are the internet, instances or addresses.
+func Query(v reach.View, q Question) reach.Result {
+	if err := q.check(); err != nil {
+		return cannot("query", err.Error())
+	}
+	protocol, _ := parseProtocol(q.Protocol)
+	e := &engine{v: v}
+	if protocol != every {
+		return e.ask(q, protocol).result()
+	}
+	return e.askAny(q)
+}
+
+// askAny asks about any protocol. All of them means tcp, udp and icmp (ping), the protocols
+// that networks carry; one of them may be any IP protocol number.
+func (e *engine) askAny(q Question) reach.Result {
+	var worst, best *trace
+	common := reach.AllAddresses
+	for _, p := range []int{tcp, udp, icmp} {
+		t := e.ask(q, p)
+		if best == nil || better(t, best) {
+			best = t
+		}
+		if worst == nil || better(worst, t) {
+			worst = t
+		}
+		if t.sources == nil {
+			sure, _ := t.addresses()
+			common = common.Intersect(sure)
+		} else {
+			common = common.Intersect(*t.sources)
+		}
+	}
+	if q.Match != "some" {
+		r := worst.result()
+		switch {
+		case r.Verdict == reach.Blocked && rank(best.verdict()) > 0:
+			r.BlockedBy.Reason += "; " + protocolName(best.q.protocol) + " gets through"
+		case r.Verdict == reach.Reachable && common.Empty():
+			h := r.Path[len(r.Path)-1]
+			h.Reason = "no address gets through with tcp, udp and icmp alike"
+			r.Verdict, r.BlockedBy = reach.Blocked, &h
+		}
+		return r
+	}
+	if best.verdict() != reach.Reachable {
+		// Other protocols: those that some filter treats apart, and one that none does.
+		other := 253 // for experiments, RFC 3692
+		for p, named := range e.named {
+			if !named && p != other || p == tcp || p == udp || p == icmp {
+				continue
+			}
+			if t := e.ask(q, p); better(t, best) {
+				best = t
+			}
+			if best.verdict() == reach.Reachable {
+				break
+			}
+		}
+	}
+	return best.result()
+}
+
+// ask follows a question's packets of one protocol.
+func (e *engine) ask(q Question, protocol int) *trace {
+	a := asked{protocol: protocol, ports: reach.AllPorts, sports: reach.AllPorts, every: q.Match != "some"}
+	switch protocol {
+	case tcp, udp:
+		a.ports, a.sports = q.Port.Set(), q.SourcePort.Set()
+	case icmp, icmpv6:
+		if a.every { // ping
+			a.ports = reach.ICMP(8, 0)
+		}
+	}
+	if q.From.Kind == "internet" {
+		return e.askFromInternet(q, a)
+	}
+	sources, problem := e.points(q.From)
+	if problem != nil {
+		if ip, err := netip.ParseAddr(q.From.IP); q.From.Kind == "ip" && err == nil && reach.Internet.Contains(ip) {
+			q.From = End{Kind: "internet", IP: q.From.IP}
+			return e.askFromInternet(q, a)
+		}
+		return e.lost(a, q.From, problem)
+	}
+	var best *trace
+	for _, src := range sources {
+		for _, dst := range e.destinations(q.To, src) {
+			b := family(a, dst)
+			if src.addr.Is6() != dst.Is6() {
+				continue
+			}
+			t := newTrace(e, b, src.addrs)
+			t.network = q.To.Network
+			t = t.send(src, dst, false)
+			if best == nil || better(t, best) {
+				best = t
+			}
+		}
+		if best != nil && best.verdict() == reach.Reachable {
+			break
+		}
+	}
+	if best == nil {
+		_, problem := e.points(q.To)
+		return e.lost(a, q.To, problem)
+	}
+	return best
+}
+
+// family turns ICMP into the family's own protocol.
+func family(a asked, dst netip.Addr) asked {
+	if a.protocol == icmp && dst.Is6() {
+		a.protocol = icmpv6
+		if a.every {
+			a.ports = reach.ICMP(128, 0)
+		}
+	}
+	return a
+}
+
+// lost is the outcome when an end is not in the estate.
+func (e *engine) lost(a asked, end End, unread *triad.Unread) *trace {
+	t := newTrace(e, a, reach.AllAddresses)
+	id := end.ID
+	if id == "" {
+		id = end.IP
+	}
+	h := triad.Hop{Type: end.Kind, ID: id, Reason: id + " is not in the estate"}
+	if end.Kind == "ip" {
+		h.Type = "no-such-address"
+	}
+	if unread == nil {
+		section := sectionInterfaces
+		unread = &triad.Unread{Section: section, Reason: id + " has no interface among those that were read"}
+		if end.Kind == "ip" {
+			unread = nil
+		}
+	}
+	t.gate(h, false, unread)
+	return t
+}
+
+// points returns the interfaces of an end, and why there may be others when there is none.
+func (e *engine) points(end End) (out []point, unread *triad.Unread) {
+	switch end.Kind {
+	case "instance":
+		for _, n := range e.instanceInterfaces(end.ID) {
+			for i, a := range n.doc.private {
+				// An interface speaks from its primary address and from its IPv6 addresses.
+				if end.IP == "" && (i == 0 || a.Is6()) || a.String() == end.IP {
+					out = append(out, newPoint(n, a))
+				}
+			}
+		}
+		if len(out) == 0 {
+			if unread = e.nowhere(sectionInterfaces); unread == nil {
+				unread = e.nowhere(sectionInstances)
+			}
+		}
+	case "ip":
+		a, err := netip.ParseAddr(end.IP)
+		if err != nil {
+			return nil, nil
+		}
+		for _, n := range e.interfacesAt(end.Network, a) {
+			out = append(out, newPoint(n, a))
+		}
+		if len(out) == 0 {
+			out = e.publicInterfaces(a)
+		}
+		if len(out) == 0 {
+			unread = e.nowhere(sectionInterfaces)
+		}
+	default:
+		unread = &triad.Unread{Section: end.Kind, Reason: "an end of kind " + end.Kind + " is not part of the AWS network"}
+	}
+	return out, unread
+}
+
+// destinations returns the addresses to try for the far end of a question from src.
+func (e *engine) destinations(end End, src point) (out []netip.Addr) {
+	if end.IP != "" {
+		if a, err := netip.ParseAddr(end.IP); err == nil {
+			return []netip.Addr{a}
+		}
+	}
+	to, _ := e.points(end)
+	for _, p := range to {
+		out = append(out, p.addr)
+	}
+	return out
+}
+
+// askFromInternet follows packets from an internet address, or from any.
+func (e *engine) askFromInternet(q Question, a asked) *trace {
+	client := reach.Internet
+	if ip, err := netip.ParseAddr(q.From.IP); err == nil {
+		client = reach.Addresses(ip)
+		if !reach.Internet.Contains(ip) {
+			t := newTrace(e, a, client)
+			t.gate(triad.Hop{Type: "internet", ID: q.From.IP, Reason: q.From.IP + " is not an address of the internet"}, false, nil)
+			return t
+		}
+	}
+	if ip, err := netip.ParseAddr(q.To.IP); err == nil {
+		return e.fromInternetTo(ip, q.To, client, a)
+	}
+	points, problem := e.points(q.To)
+	if len(points) == 0 {
+		return e.lost(a, q.To, problem)
+	}
+	var best *trace
+	for _, p := range e.withPublic(q.To, points) {
+		t := e.inward(p, client, a)
+		if best == nil || better(t, best) {
+			best = t
+		}
+	}
+	return best
+}
+
+// withPublic adds the secondary addresses of an instance that have a public address, and
+// leaves out those without when any has one.
+func (e *engine) withPublic(end End, points []point) []point {
+	if end.Kind == "instance" {
+		points = nil
+		for _, n := range e.instanceInterfaces(end.ID) {
+			for _, a := range n.doc.private {
+				points = append(points, newPoint(n, a))
+			}
+		}
+	}
+	var public []point
+	for _, p := range points {
+		if _, ok := p.publicAddr(); ok {
+			public = append(public, p)
+		}
+	}
+	if len(public) > 0 {
+		return public
+	}
+	return points
+}
+
+// inward follows packets from the internet to a point.
+func (e *engine) inward(p point, client reach.AddrSet, a asked) *trace {
+	if p.addr.Is6() {
+		client = client.V6()
+	} else {
+		client = client.V4()
+	}
+	if p.addr.IsValid() {
+		a = family(a, p.addr)
+	}
+	t := newTrace(e, a, client)
+	t.hop("internet", "", nil)
+	return t.fromInternet(p)
+}
+
+// fromInternetTo follows packets from the internet to an address.
+func (e *engine) fromInternetTo(ip netip.Addr, end End, client reach.AddrSet, a asked) *trace {
+	if ip.Is6() {
+		client = client.V6()
+	} else {
+		client = client.V4()
+	}
+	a = family(a, ip)
+	t := newTrace(e, a, client)
+	t.hop("internet", "", nil)
+	if !reach.Internet.Contains(ip) {
+		t.gate(triad.Hop{Type: "private-address", ID: ip.String(), Reason: "the internet does not route " + ip.String()}, false, nil)
+		for _, n := range e.interfacesAt(end.Network, ip) {
+			return t.fromInternet(newPoint(n, ip))
+		}
+		return t
+	}
+	at := e.publicInterfaces(ip)
+	if len(at) == 0 {
+		h := triad.Hop{Type: "no-such-address", ID: ip.String(), Reason: "no interface of the estate has the address " + ip.String()}
+		if x := first[elasticIP](e, keyElastic(ip)); x.doc != nil && x.doc.Interface == "" {
+			h.Evidence = x.evidence("elastic IP " + x.doc.Allocation)
+			h.Reason = ip.String() + " is allocated but not associated with any interface"
+		}
+		t.gate(h, false, e.nowhere(sectionInterfaces))
+		return t
+	}
+	return t.fromInternet(at[0])
+}
+
+// cannot is the result of a question that is not one.
+func cannot(what, reason string) reach.Result {
+	return reach.Result{
+		Verdict: reach.Unknown, Path: []triad.Hop{},
+		Unread: []triad.Unread{{Section: what, Reason: reason}},
+	}
+}

@@ -1,0 +1,191 @@
+package exposure
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/reach"
+	"github.com/triad-security/triad/reach/aws"
+	"github.com/triad-security/triad/reach/docker"
+	"github.com/triad-security/triad/reach/kubernetes"
+)
+
+// Indexes are those that an estate needs for the questions of this package.
+func Indexes() []reach.Index {
+	return []reach.Index{aws.Index, kubernetes.Index, docker.Index, Index}
+}
+
+func keyFront(name string) string     { return "exposure/load-balancer-named/" + strings.ToLower(name) }
+func keyNodesOf(suffix string) string { return "exposure/load-balancer-interfaces/" + suffix }
+
+// maxDoc bounds a document that is decoded here.
+const maxDoc = 4 << 20
+
+// Index is the reach.Index of what joins the adapters: load balancers by DNS name, and their
+// interfaces. It decodes nothing for others.
+func Index(_ string, a *triad.Asset) (decoded any, keys []string, err error) {
+	if len(a.Doc) == 0 || len(a.Doc) > maxDoc {
+		return nil, nil, nil
+	}
+	switch a.Kind {
+	case "LoadBalancer":
+		var lb balancer
+		if err := json.Unmarshal(a.Doc, &lb); err != nil {
+			return nil, nil, fmt.Errorf("decoding %s: %w", a.ID, err)
+		}
+		if lb.DNSName != "" {
+			keys = append(keys, keyFront(lb.DNSName))
+		}
+	case "NetworkInterface":
+		if !bytes.Contains(a.Doc, []byte(`"ELB `)) {
+			return nil, nil, nil
+		}
+		var ni struct {
+			Description string
+		}
+		if err := json.Unmarshal(a.Doc, &ni); err != nil {
+			return nil, nil, fmt.Errorf("decoding %s: %w", a.ID, err)
+		}
+		if suffix, ok := strings.CutPrefix(ni.Description, "ELB "); ok {
+			keys = append(keys, keyNodesOf(suffix))
+		}
+	}
+	return nil, keys, nil
+}
+
+// balancer is what of a load balancer's document is read here.
+type balancer struct {
+	DNSName string
+	Type    string
+	Scheme  string
+}
+
+// arrival says how a packet that took a way through the cloud comes to its target: with the
+// client's address, or with that of the last load balancer on the way.
+type arrival struct {
+	sources reach.AddrSet
+	// client reports that the target sees the client's own address.
+	client bool
+	group  string // ARN of the last target group
+	front  string // DNS name of the last load balancer
+}
+
+func arrivalOf(v reach.View, r reach.Result) arrival {
+	a := arrival{sources: sourcesOf(r), client: true}
+	arn := ""
+	for _, h := range r.Path {
+		switch h.Type {
+		case "load-balancer":
+			arn = h.ID
+		case "target-group":
+			a.group = h.ID
+		}
+	}
+	if arn == "" {
+		return a
+	}
+	var lb balancer
+	for _, row := range v.Rows(arn) {
+		if row.Asset != nil && json.Unmarshal(row.Asset.Doc, &lb) == nil {
+			a.front = lb.DNSName
+			break
+		}
+	}
+	if lb.Type == "network" && preserves(v, a.group) {
+		return a
+	}
+	a.client, a.sources = false, balancerAddresses(v, arn)
+	return a
+}
+
+// preserves reports whether a network load balancer's targets see the client's address.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/network/edit-target-group-attributes.html#client-ip-preservation
+func preserves(v reach.View, group string) bool {
+	var g struct {
+		Protocol   string
+		TargetType string
+		Attributes []struct{ Key, Value string }
+	}
+	for _, row := range v.Rows(group) {
+		if row.Asset != nil && json.Unmarshal(row.Asset.Doc, &g) == nil {
+			break
+		}
+	}
+	switch g.Protocol {
+	case "UDP", "TCP_UDP", "QUIC", "TCP_QUIC":
+		return true
+	}
+	for _, a := range g.Attributes {
+		if a.Key == "preserve_client_ip.enabled" {
+			return a.Value == "true"
+		}
+	}
+	return g.TargetType == "instance"
+}
+
+// balancerAddresses are those from which a load balancer sends: its interfaces', else, where
+// none is known, all of its subnets'.
+func balancerAddresses(v reach.View, arn string) reach.AddrSet {
+	_, suffix, _ := strings.Cut(arn, ":loadbalancer/")
+	var all []netip.Addr
+	for _, row := range v.Rows(keyNodesOf(suffix)) {
+		var ni struct {
+			PrivateIPAddresses []struct {
+				PrivateIPAddress string `json:"PrivateIpAddress"`
+			} `json:"PrivateIpAddresses"`
+			PrivateIPAddress string `json:"PrivateIpAddress"`
+			IPv6Addresses    []struct {
+				IPv6Address string `json:"Ipv6Address"`
+			} `json:"Ipv6Addresses"`
+		}
+		if row.Asset == nil || json.Unmarshal(row.Asset.Doc, &ni) != nil {
+			continue
+		}
+		list := []string{ni.PrivateIPAddress}
+		for _, x := range ni.PrivateIPAddresses {
+			list = append(list, x.PrivateIPAddress)
+		}
+		for _, x := range ni.IPv6Addresses {
+			list = append(list, x.IPv6Address)
+		}
+		for _, s := range list {
+			if ip, err := netip.ParseAddr(s); err == nil {
+				all = append(all, ip)
+			}
+		}
+	}
+	if len(all) > 0 {
+		return reach.Addresses(all...)
+	}
+	var lb struct {
+		AvailabilityZones []struct{ SubnetID string }
+	}
+	var prefixes []netip.Prefix
+	for _, row := range v.Rows(arn) {
+		if row.Asset == nil || json.Unmarshal(row.Asset.Doc, &lb) != nil {
+			continue
+		}
+		for _, z := range lb.AvailabilityZones {
+			prefixes = append(prefixes, subnetPrefixes(v, z.SubnetID)...)
+		}
+	}
+	return reach.Prefixes(prefixes...)
+}
+
+func subnetPrefixes(v reach.View, id string) []netip.Prefix {
+	var all []netip.Prefix
+	for _, row := range v.Rows(id) {
+		var s struct{ CidrBlock string }
+		if row.Asset == nil || json.Unmarshal(row.Asset.Doc, &s) != nil {
+			continue
+		}
+		if p, err := netip.ParsePrefix(s.CidrBlock); err == nil {
+			all = append(all, p)
+		}
+	}
+	return all
+}
