@@ -36,7 +36,7 @@ type dump struct {
 	source                       string
 	containers, images, networks []json.RawMessage
 	info                         json.RawMessage
-	host                         host
+	host                         Machine
 	processes                    map[string][]Process // by container ID; nil when nobody looked
 	sections                     []triad.Section
 	notes                        []string

@@ -94,12 +94,12 @@ func (i *info) remapped() bool {
 	return false
 }
 
-// host is host.json: which cloud machine the engine runs on.
-type host struct {
-	InstanceID string `json:"instanceId"`
-	Account    string `json:"account"`
-	Region     string `json:"region"`
-	MachineID  string `json:"machineId"`
+// Machine is host.json: which machine the engine runs on, as far as is known.
+type Machine struct {
+	InstanceID string `json:"instanceId,omitempty"` // i-…
+	Account    string `json:"account,omitempty"`
+	Region     string `json:"region,omitempty"`
+	MachineID  string `json:"machineId,omitempty"` // /etc/machine-id
 }
 
 func (c *container) name() string {

@@ -1,8 +1,10 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 
@@ -68,7 +70,7 @@ func (b *rows) processRows(id string, c *container) {
 			Schema: "process/1", Props: raw(g.props),
 		})
 		b.relate(triad.Relation{From: id, Type: triad.RelContains, To: process, Section: sectionProcesses})
-		for _, s := range g.listeners {
+		for _, s := range widest(g.listeners) {
 			b.relate(triad.Relation{
 				From: process, Type: triad.RelListens, To: triad.EndpointID(id, s.Protocol, strconv.Itoa(s.Port)), Section: sectionProcesses,
 				Props:    raw(triad.Listen{Protocol: s.Protocol, Port: s.Port, Address: s.Address, Basis: triad.BasisObserved, Process: process}),
@@ -76,4 +78,25 @@ func (b *rows) processRows(id string, c *container) {
 			})
 		}
 	}
+}
+
+// widest keeps for each port the socket that lets in most: one bound to every address before
+// one bound to some, and loopback last.
+func widest(sockets []Socket) []Socket {
+	rank := func(s Socket) int {
+		address, err := netip.ParseAddr(s.Address)
+		switch {
+		case err != nil:
+			return 1
+		case address.IsUnspecified():
+			return 0
+		case address.IsLoopback():
+			return 2
+		}
+		return 1
+	}
+	slices.SortFunc(sockets, func(a, b Socket) int {
+		return cmp.Or(cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port), cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Address, b.Address))
+	})
+	return slices.CompactFunc(sockets, func(a, b Socket) bool { return a.Protocol == b.Protocol && a.Port == b.Port })
 }

@@ -24,6 +24,10 @@ type Options struct {
 	Trusted manifest.Registries
 	// Processes reads the processes of this machine; nil when the engine is on another.
 	Processes ProcessReader
+	// Machine is what is known of the machine beside the engine; Dir reads host.json instead.
+	Machine Machine
+	// Record is a folder into which Live writes what it read, in the form that Dir reads.
+	Record string
 	// Now is when the collection began; zero is now.
 	Now time.Time
 }
