@@ -1,6 +1,7 @@
 package risk
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -31,7 +32,9 @@ type can struct {
 
 // memberCan finds what a container of a pod or of Docker can reach.
 func (e *Engine) memberCan(c *graph.Context, m member) can {
-	return graph.Get(c, graph.ID{Kind: "impact", Of: m.ID}, func(c *graph.Context) can {
+	// All that the computation takes from m names it.
+	of := fmt.Sprintf("%s|%s|%t|%q|%q", m.ID, m.Host, m.HostNetwork, m.Takeover, m.Accounts)
+	return graph.Get(c, graph.ID{Kind: "impact", Of: of}, func(c *graph.Context) can {
 		x := can{Takeover: m.Takeover}
 		for _, account := range m.Accounts {
 			x.add(e, c, e.serviceAccountRoles(c, account), "")
@@ -74,7 +77,7 @@ func (x *can) add(e *Engine, c *graph.Context, roles []identity, why string) {
 
 // functionCan finds what a function can reach.
 func (e *Engine) functionCan(c *graph.Context, id string, p triad.FunctionProps) can {
-	return graph.Get(c, graph.ID{Kind: "impact", Of: id}, func(c *graph.Context) can {
+	return graph.Get(c, graph.ID{Kind: "impact", Of: id + "|" + p.Role}, func(c *graph.Context) can {
 		var x can
 		x.add(e, c, e.functionRoles(c, id, p), "")
 		x.Stores = merge(append(x.Stores, e.networkStores(c, id)...))
@@ -83,8 +86,9 @@ func (e *Engine) functionCan(c *graph.Context, id string, p triad.FunctionProps)
 }
 
 // hostCan finds what somebody on a machine can reach.
-func (e *Engine) hostCan(c *graph.Context, m machine) can {
-	return graph.Get(c, graph.ID{Kind: "impact", Of: m.ID}, func(c *graph.Context) can {
+func (e *Engine) hostCan(c *graph.Context, id string) can {
+	return graph.Get(c, graph.ID{Kind: "impact", Of: id}, func(c *graph.Context) can {
+		m := e.host(c, id)
 		x := can{Machine: m.Name}
 		if !m.Off {
 			x.add(e, c, e.machineRoles(c, m), "")

@@ -46,7 +46,7 @@ func (e *Engine) judge(c *graph.Context, id string) *state {
 	case s.Function != nil:
 		all = append(all, e.functionCan(c, id, *s.Function))
 	case s.Host != nil:
-		all = append(all, e.hostCan(c, *s.Host))
+		all = append(all, e.hostCan(c, s.Host.ID))
 	}
 	for _, m := range s.Members {
 		all = append(all, e.memberCan(c, m))

@@ -100,7 +100,7 @@ func (c *Context) Note(name string) {
 }
 
 // Get returns a computation's value, computing it when it is new or out of date. Every Get of
-// one ID must pass an equal computation.
+// one ID must pass an equal computation: what it takes from outside has to be in the ID.
 func Get[T any](c *Context, id ID, compute func(*Context) T) T {
 	n := c.g.node(id, func(c *Context) any { return compute(c) })
 	c.g.refresh(n)
