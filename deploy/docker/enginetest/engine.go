@@ -179,8 +179,9 @@ func client(socket string) *http.Client {
 	}}
 }
 
-// Stop ends the engine and removes its files.
+// Stop ends the engine and removes its files. The next Start starts another.
 func Stop() {
+	defer func() { engine.once = sync.Once{} }()
 	if engine.process != nil {
 		_ = engine.process.Signal(syscall.SIGTERM)
 		select {
