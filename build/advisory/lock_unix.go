@@ -12,8 +12,10 @@ import (
 )
 
 // lock keeps other importers away until unlock; the kernel frees it when the process ends.
-func lock(dir string) (unlock func(), err error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+func lock(dir string) (unlock func(), err error) { return lockNamed(dir, "lock") }
+
+func lockNamed(dir, name string) (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err
 	}
