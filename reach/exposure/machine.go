@@ -9,6 +9,7 @@ import (
 	"github.com/triad-security/triad"
 	"github.com/triad-security/triad/reach"
 	"github.com/triad-security/triad/reach/aws"
+	"github.com/triad-security/triad/reach/kubernetes"
 )
 
 // machine is a host, virtual machine or node as all scopes together know it.
@@ -163,4 +164,19 @@ func (m machine) alone(p place) reach.Result {
 		Reason:   m.name + " has private addresses only (" + strings.Join(private[:min(len(private), 4)], ", ") + "), and nothing that was collected forwards to it from the internet",
 		Evidence: &triad.Evidence{Source: "host addresses", Detail: strings.Join(private, ", "), Scope: m.scope},
 	})
+}
+
+// clusterNetwork is the VPC of an EKS cluster.
+func clusterNetwork(v reach.View, name string) string {
+	for _, row := range kubernetes.Clusters(v, name) {
+		var c struct {
+			ResourcesVPCConfig struct {
+				VPCID string `json:"vpcId"`
+			} `json:"resourcesVpcConfig"`
+		}
+		if row.Asset != nil && json.Unmarshal(row.Asset.Doc, &c) == nil && c.ResourcesVPCConfig.VPCID != "" {
+			return c.ResourcesVPCConfig.VPCID
+		}
+	}
+	return ""
 }

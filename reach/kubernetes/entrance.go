@@ -50,17 +50,16 @@ func (e Entrance) Masquerades() bool {
 	return (e.Way == WayNodePort || e.Way == WayExternalIP) && !e.Service.local()
 }
 
-// Blocked is why a pod's port has no entrance of one kind.
-type Blocked struct {
-	triad.Hop
-}
-
 // Entrances lists the places at which the cluster takes packets from outside for a pod's
 // port, the pod's own node first; and the stops at its side: Services that lead nowhere
 // outside, host ports on loopback, or that nothing leads to it at all.
-func Entrances(v reach.View, p *Pod, proto string, port int) (all []Entrance, stops []Blocked, unread []triad.Unread) {
+func Entrances(v reach.View, p *Pod, proto string, port int) (all []Entrance, stops []triad.Hop, unread []triad.Unread) {
 	if !p.running() {
-		return nil, []Blocked{{Hop: triad.Hop{Type: "pod", ID: p.Path(), Reason: "the pod does not run: phase " + p.Status.Phase}}}, nil
+		return nil, []triad.Hop{{Type: "pod", ID: p.Path(), Reason: "the pod does not run: phase " + p.Status.Phase}}, nil
+	}
+	if port == 0 {
+		others, _, more := services(v, p)
+		return nil, p.unserved(others, proto, 0), more
 	}
 	own := NodeOf(v, p)
 	if p.Spec.NodeName != "" && own == nil {
@@ -93,7 +92,7 @@ func Entrances(v reach.View, p *Pod, proto string, port int) (all []Entrance, st
 				bound, _ := netip.ParseAddr(cp.HostIP)
 				switch {
 				case bound.IsLoopback():
-					stops = append(stops, Blocked{Hop: triad.Hop{Type: "host-port", ID: p.Path(), Reason: "host port " + portText(cp.HostPort) + " is bound to the loopback address " + cp.HostIP + " only"}})
+					stops = append(stops, triad.Hop{Type: "host-port", ID: p.Path(), Reason: "host port " + portText(cp.HostPort) + " is bound to the loopback address " + cp.HostIP + " only"})
 					continue
 				case bound.IsValid() && bound.IsUnspecified():
 					e.Family = 4
@@ -113,7 +112,7 @@ func Entrances(v reach.View, p *Pod, proto string, port int) (all []Entrance, st
 		es := b.entrances(v, p, own, entrance)
 		all = append(all, es...)
 		if len(es) == 0 {
-			stops = append(stops, Blocked{Hop: triad.Hop{Type: "service", ID: b.Service.Path(), Reason: b.why(), Evidence: b.evidence()}})
+			stops = append(stops, triad.Hop{Type: "service", ID: b.Service.Path(), Reason: b.why(routing(v, b)), Evidence: b.evidence()})
 		}
 	}
 	if len(found) == 0 && !p.Spec.HostNetwork {
@@ -177,8 +176,11 @@ func targetText(p servicePort) string {
 func portText(port int) string { return IntOrString{Int: port}.String() }
 
 // unserved are the stops at a pod to whose port no Service leads.
-func (p *Pod) unserved(others []*Service, proto string, port int) []Blocked {
+func (p *Pod) unserved(others []*Service, proto string, port int) []triad.Hop {
 	reason := "no service selects it"
+	if p.Spec.HostNetwork {
+		reason = "it listens on its node's own network, at no port that is known"
+	}
 	if len(others) > 0 {
 		reason = "no service sends to its port " + portText(port) + "/" + proto
 	}
@@ -186,15 +188,15 @@ func (p *Pod) unserved(others []*Service, proto string, port int) []Blocked {
 	if undeclared && port == 0 {
 		reason += " and it declares no port"
 	}
-	stops := []Blocked{{Hop: triad.Hop{Type: "pod", ID: p.Path(), Reason: reason}}}
+	stops := []triad.Hop{{Type: "pod", ID: p.Path(), Reason: reason}}
 	for _, s := range others {
-		stops = append(stops, Blocked{Hop: triad.Hop{Type: "service", ID: s.Path(), Reason: "selects the pod but sends nothing to its port " + portText(port)}})
+		stops = append(stops, triad.Hop{Type: "service", ID: s.Path(), Reason: "selects the pod but sends nothing to its port " + portText(port)})
 	}
 	if len(others) == 0 {
-		stops = append(stops, Blocked{Hop: triad.Hop{Type: "service", Reason: "none selects the pod"}})
+		stops = append(stops, triad.Hop{Type: "service", Reason: "none selects the pod"})
 	}
 	if undeclared {
-		stops = append(stops, Blocked{Hop: triad.Hop{Type: "container-port", Reason: "none declared"}})
+		stops = append(stops, triad.Hop{Type: "container-port", Reason: "none declared"})
 	}
 	return stops
 }

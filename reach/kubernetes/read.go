@@ -48,10 +48,6 @@ func PodAt(v reach.View, cluster string, ip netip.Addr) *Pod {
 // Clusters are the EKS clusters of a name, as rows of their cloud accounts.
 func Clusters(v reach.View, name string) []*reach.Row { return v.Rows(keyClusterNamed(name)) }
 
-// Cluster is the name or UID by which the objects' IDs name the cluster, Scope the scope
-// that reported the pod.
-func (p *Pod) ClusterScope() (cluster, scope string) { return p.Cluster, p.Scope }
-
 // rowAs is the first row of a key that is a T.
 func rowAs[T any](v reach.View, key string) *T {
 	for _, row := range v.Rows(key) {

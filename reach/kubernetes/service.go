@@ -176,11 +176,13 @@ func (p *Pod) declares(proto string, port int) bool {
 func (s *Service) local() bool { return s.Spec.ExternalTrafficPolicy == "Local" }
 
 // why says in a sentence why a Service that is served lets nobody in from outside.
-func (b backing) why() string {
+func (b backing) why(to []*Ingress) string {
 	s := b.Service
 	switch {
 	case !b.ready:
 		return "the pod is not ready, so the service sends nothing to it"
+	case len(to) > 0:
+		return "type " + serviceType(s) + ", to which ingress " + to[0].Path() + " leads and nothing else outside"
 	case s.Spec.ClusterIP == "None":
 		return "headless: no load balancer, no node port, no Ingress leads to it"
 	case s.Spec.Type == "LoadBalancer" && len(s.Status.LoadBalancer.Ingress) == 0:
