@@ -39,19 +39,25 @@ type ProcessReader interface {
 }
 
 // processRows adds a container's processes, one row for each executable, and their listeners.
+// When one of them could not be read whole, none is reported: what is declared then stands,
+// where a half-read process would seem not to listen.
 func (b *rows) processRows(id string, c *container) {
+	partial := false
+	for _, p := range b.processes[c.ID] {
+		if p.Unread != "" {
+			b.section(sectionProcesses, triad.SectionUnread, fmt.Sprintf("%s, process %d (%s): %s", c.name(), p.PID, p.Exe, p.Unread))
+			partial = true
+		}
+	}
+	if partial {
+		return
+	}
 	type group struct {
 		props     triad.ProcessProps
 		listeners []Socket
 	}
 	groups := map[string]*group{}
 	for _, p := range b.processes[c.ID] {
-		if p.Unread != "" {
-			b.section(sectionProcesses, triad.SectionUnread, fmt.Sprintf("%s, process %d: %s", c.name(), p.PID, p.Unread))
-		}
-		if p.Exe == "" {
-			continue
-		}
 		g := groups[p.Exe]
 		if g == nil {
 			g = &group{props: triad.ProcessProps{Exe: p.Exe, Args: p.Args, User: p.User}}

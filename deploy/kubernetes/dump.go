@@ -201,8 +201,15 @@ func (d *dump) readFile(dir, path string) {
 	seen := map[string]bool{}
 	err := eachFile(path, func(list header, m map[string]any) error {
 		if m == nil { // an empty List
+			section := ""
 			if k, ok := kindNamed(list.item()); ok {
-				seen[k.Plural] = true
+				section = k.Plural
+			} else if isNamed {
+				section = named.Plural
+			}
+			if section != "" {
+				seen[section] = true
+				d.page(list, section, name)
 			}
 			return nil
 		}
@@ -211,9 +218,7 @@ func (d *dump) readFile(dir, path string) {
 		}
 		section := plural(str(m["kind"]))
 		seen[section] = true
-		if list.Continue != "" {
-			d.unread(section, name+" is one page of several (metadata.continue is set)")
-		}
+		d.page(list, section, name)
 		if err := d.add(m); err != nil {
 			d.unread(section, name+": "+err.Error())
 		}
@@ -230,6 +235,13 @@ func (d *dump) readFile(dir, path string) {
 	}
 	if err != nil && len(seen) == 0 {
 		d.notes = append(d.notes, fmt.Sprintf("%s was not read: %v", name, err))
+	}
+}
+
+// page marks a section unread when its list goes on elsewhere.
+func (d *dump) page(list header, section, file string) {
+	if list.Continue != "" {
+		d.unread(section, file+" is one page of several (metadata.continue is set)")
 	}
 }
 

@@ -22,6 +22,8 @@ type Options struct {
 	Collector string
 	// Trusted are the registries from which images may come; zero reports none as untrusted.
 	Trusted manifest.Registries
+	// Record is a folder into which Live writes what it read, in the form that Dir reads.
+	Record string
 	// Now is when the collection began; zero is now.
 	Now time.Time
 }

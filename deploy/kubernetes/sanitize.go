@@ -12,6 +12,7 @@ import (
 func sanitize(kindName string, m map[string]any) {
 	if meta, ok := m["metadata"].(map[string]any); ok {
 		delete(meta, "managedFields")
+		delete(meta, "resourceVersion") // grows with every heartbeat and says nothing else
 		if annotations, ok := meta["annotations"].(map[string]any); ok {
 			// It repeats the whole object as it was applied, secrets included.
 			delete(annotations, "kubectl.kubernetes.io/last-applied-configuration")
@@ -19,6 +20,8 @@ func sanitize(kindName string, m map[string]any) {
 		}
 	}
 	switch kindName {
+	case "Node":
+		dropHeartbeats(m)
 	case "Secret", "ConfigMap":
 		for _, field := range []string{"data", "stringData", "binaryData"} {
 			if values, ok := m[field].(map[string]any); ok {
@@ -31,6 +34,18 @@ func sanitize(kindName string, m map[string]any) {
 	}
 	if spec, ok := m["spec"].(map[string]any); ok {
 		maskSpec(spec, 0)
+	}
+}
+
+// dropHeartbeats drops the times at which a node's kubelet last reported, so that a node that
+// only lives does not change.
+func dropHeartbeats(node map[string]any) {
+	status, _ := node["status"].(map[string]any)
+	conditions, _ := status["conditions"].([]any)
+	for _, c := range conditions {
+		if c, ok := c.(map[string]any); ok {
+			delete(c, "lastHeartbeatTime")
+		}
 	}
 }
 
