@@ -80,7 +80,7 @@ func (e *engine) direct(to Target, a asked) (out []*trace) {
 	if len(points) == 0 {
 		return []*trace{e.lost(a, end, problem)}
 	}
-	for _, p := range e.withPublic(end, points) {
+	for _, p := range e.withPublic(end, points, reach.Internet) {
 		out = append(out, e.inward(p, reach.Internet, a))
 	}
 	if len(out) > 1 {
@@ -148,14 +148,9 @@ func (e *engine) throughBalancers(to Target, a asked, port int) (out []*trace) {
 			vpcID, scope = p.doc.VPC, p.scope
 		}
 		if to.Instance != "" {
+			// Secondary addresses without a public one are not the instance's own business: on a
+			// Kubernetes node they belong to pods.
 			ids = append(ids, to.Instance)
-			for _, n := range e.instanceInterfaces(to.Instance) {
-				for _, x := range n.doc.private[min(1, len(n.doc.private)):] {
-					if !slices.Contains(ids, x.String()) {
-						ids = append(ids, x.String())
-					}
-				}
-			}
 		}
 	}
 	for _, id := range ids {
@@ -266,13 +261,8 @@ func (e *engine) through(chain []balancerStep, a asked) *trace {
 	}
 	var best *trace
 	for _, n := range e.nodes(lb) {
-		client := reach.Internet.V4()
-		if n.addr.Is6() {
-			client = reach.Internet.V6()
-		}
-		t := newTrace(e, a, client)
+		t := e.inbound(a, reach.Internet, n.addr)
 		t.chain = slices.Clone(chain)
-		t.hop("internet", "", nil)
 		t = t.fromInternet(n)
 		if best == nil || better(t, best) {
 			best = t

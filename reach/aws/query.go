@@ -43,6 +43,17 @@ func (r PortRange) Set() reach.PortSet {
 	return reach.Ports(r.Lo, r.Hi)
 }
 
+// String writes 443, 8000-8080, or all ports.
+func (r PortRange) String() string {
+	switch {
+	case r == (PortRange{}):
+		return "all ports"
+	case r.Lo == r.Hi:
+		return strconv.Itoa(int(r.Lo))
+	}
+	return strconv.Itoa(int(r.Lo)) + "-" + strconv.Itoa(int(r.Hi))
+}
+
 // UnmarshalJSON reads 443, "443" or "1-65535".
 func (r *PortRange) UnmarshalJSON(data []byte) error {
 	var text string
@@ -362,7 +373,7 @@ func (e *engine) askFromInternet(q Question, a asked) *trace {
 		return e.lost(a, q.To, problem)
 	}
 	var best *trace
-	for _, p := range e.withPublic(q.To, points) {
+	for _, p := range e.withPublic(q.To, points, client) {
 		t := e.inward(p, client, a)
 		if best == nil || better(t, best) {
 			best = t
@@ -371,9 +382,10 @@ func (e *engine) askFromInternet(q Question, a asked) *trace {
 	return best
 }
 
-// withPublic adds the secondary addresses of an instance that have a public address, and
-// leaves out those without when any has one.
-func (e *engine) withPublic(end End, points []point) []point {
+// withPublic returns the points at which clients may come in: those with a public address,
+// among an instance's secondary ones too, and all when there is none. Points of a family
+// that no client has are left out as long as others are there.
+func (e *engine) withPublic(end End, points []point, client reach.AddrSet) []point {
 	if end.Kind == "instance" {
 		points = nil
 		for _, n := range e.instanceInterfaces(end.ID) {
@@ -382,43 +394,58 @@ func (e *engine) withPublic(end End, points []point) []point {
 			}
 		}
 	}
-	var public []point
+	var same, public []point
 	for _, p := range points {
+		if (p.addr.Is6() && client.V6().Empty()) || (!p.addr.Is6() && client.V4().Empty()) {
+			continue
+		}
+		same = append(same, p)
 		if _, ok := p.publicAddr(); ok {
 			public = append(public, p)
 		}
 	}
-	if len(public) > 0 {
+	switch {
+	case len(public) > 0:
 		return public
+	case len(same) > 0:
+		return same
 	}
 	return points
 }
 
+// inbound begins a trace from the internet to an address.
+func (e *engine) inbound(a asked, client reach.AddrSet, to netip.Addr) *trace {
+	own := client.V4()
+	if to.Is6() {
+		own = client.V6()
+	}
+	if to.IsValid() {
+		a = family(a, to)
+	}
+	t := newTrace(e, a, own)
+	if own.Empty() {
+		t = newTrace(e, a, client)
+		t.gate(triad.Hop{Type: "internet", ID: client.String(), Reason: "the client and " + to.String() + " are of different address families"}, false, nil)
+	}
+	t.hop("internet", "", nil)
+	return t
+}
+
 // inward follows packets from the internet to a point.
 func (e *engine) inward(p point, client reach.AddrSet, a asked) *trace {
-	if p.addr.Is6() {
-		client = client.V6()
-	} else {
-		client = client.V4()
+	t := e.inbound(a, client, p.addr)
+	if t.stopped() {
+		return t
 	}
-	if p.addr.IsValid() {
-		a = family(a, p.addr)
-	}
-	t := newTrace(e, a, client)
-	t.hop("internet", "", nil)
 	return t.fromInternet(p)
 }
 
 // fromInternetTo follows packets from the internet to an address.
 func (e *engine) fromInternetTo(ip netip.Addr, end End, client reach.AddrSet, a asked) *trace {
-	if ip.Is6() {
-		client = client.V6()
-	} else {
-		client = client.V4()
+	t := e.inbound(a, client, ip)
+	if t.stopped() {
+		return t
 	}
-	a = family(a, ip)
-	t := newTrace(e, a, client)
-	t.hop("internet", "", nil)
 	if !reach.Internet.Contains(ip) {
 		t.gate(triad.Hop{Type: "private-address", ID: ip.String(), Reason: "the internet does not route " + ip.String()}, false, nil)
 		for _, n := range e.interfacesAt(end.Network, ip) {
