@@ -66,5 +66,6 @@ smallest change that stops it.`,
 
 // commands lists the commands, one file each.
 var commands = []func(*app) *cobra.Command{
+	newDBCommand,
 	newCollectCommand,
 }
