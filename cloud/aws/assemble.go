@@ -102,7 +102,7 @@ func assemble(s scope, outputs map[string]output, now time.Time) *triad.Report {
 
 // fail notes why a call's section is not read whole.
 func (a *assembly) fail(call string, err error) {
-	if reason := err.Error(); !slices.Contains(a.unread[call], reason) {
+	if reason := strings.ReplaceAll(err.Error(), "\n", "; "); !slices.Contains(a.unread[call], reason) {
 		a.unread[call] = append(a.unread[call], reason)
 	}
 }
@@ -135,8 +135,8 @@ func (a *assembly) parse(name string) (map[string]json.RawMessage, error) {
 	return p.top, p.err
 }
 
-// rows returns the elements of a call's list. A call that is made once per thing may also be
-// one object whose values are the calls' outputs.
+// rows returns the elements of a call's list. Where the list is missing and every value has
+// one, somebody made the call per thing and kept the outputs by its ID.
 func (a *assembly) rows(c *call, top map[string]json.RawMessage) ([]json.RawMessage, error) {
 	if c.list == "" {
 		raw, err := marshal(top)
@@ -146,8 +146,7 @@ func (a *assembly) rows(c *call, top map[string]json.RawMessage) ([]json.RawMess
 	if _, ok := top[head]; ok {
 		return elements(top, c.list)
 	}
-	if c.name == callIAM && len(top) > 0 {
-		// A filtered dump has not all of its four lists.
+	if !c.keyed && (len(top) == 0 || c.name == callIAM) {
 		return nil, fmt.Errorf("%w: it has no %q", errShape, head)
 	}
 	var out []json.RawMessage
@@ -362,7 +361,10 @@ func (a *assembly) foldOne(c *call, x *asset, raw json.RawMessage) error {
 	}
 	if c.take != "" {
 		raw = value[c.take]
-		if raw == nil {
+		switch {
+		case raw == nil && c.lacking:
+			return nil
+		case raw == nil:
 			return fmt.Errorf("%w: it has no %q", errShape, c.take)
 		}
 	}

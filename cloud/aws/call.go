@@ -28,7 +28,10 @@ type call struct {
 	name string
 	need need
 	// list is the way to the elements, lists on the way flattened: "Reservations.Instances".
-	list string
+	// A call that is made once per thing (keyed) may also be one object whose values are the
+	// calls' outputs.
+	list  string
+	keyed bool
 
 	// id is the field that holds the asset's ID, alternatives separated by |; or, with braces,
 	// a template over the element's fields, {partition}, {region} and {account}.
@@ -46,8 +49,10 @@ type call struct {
 	into  string
 	owner owner
 	each  string
-	// take is the field of the keyed value that is folded; empty is the whole value.
-	take string
+	// take is the field of the keyed value that is folded; empty is the whole value. With
+	// lacking, it may not be there.
+	take    string
+	lacking bool
 	// every says that each owner that it accepts must have an entry; without it an owner that
 	// has none is one whose call answered "there is none".
 	every func(id string) bool
@@ -144,27 +149,27 @@ var calls = []call{
 	{name: callIAM, need: core, list: "GroupDetailList", id: "Arn", typ: triad.TypeIdentity, kind: "Group", label: "GroupName"},
 	{name: callIAM, need: core, list: "Policies", id: "Arn", typ: triad.TypePolicy, kind: "ManagedPolicy", label: "PolicyName"},
 
-	{name: callClusters, need: service, list: "cluster", id: "arn", typ: triad.TypeCluster, kind: "Cluster", label: "name", tags: "tags"},
-	{name: "eks-describe-addon", need: extra, list: "addon", id: "addonArn", typ: triad.TypeConfig, kind: "Addon", label: "addonName", tags: "tags"},
+	{name: callClusters, need: service, list: "cluster", keyed: true, id: "arn", typ: triad.TypeCluster, kind: "Cluster", label: "name", tags: "tags"},
+	{name: "eks-describe-addon", need: extra, list: "addon", keyed: true, id: "addonArn", typ: triad.TypeConfig, kind: "Addon", label: "addonName", tags: "tags"},
 	{name: "ecr-describe-repositories", need: service, list: "repositories", id: "repositoryArn", typ: triad.TypeRepository, kind: "Repository", label: "repositoryName"},
 
 	{name: callFunctions, need: service, list: "Functions", id: "FunctionArn", typ: triad.TypeFunction, kind: "Function", label: "FunctionName"},
 	{name: "lambda-get-function-url-config", need: service, into: "UrlConfig", owner: function},
 	{name: "lambda-get-policy", need: service, into: "Policy", owner: function, take: "Policy"},
 	{name: "lambda-list-event-source-mappings", need: service, list: "EventSourceMappings", into: "EventSourceMappings", owner: function, each: "FunctionArn"},
-	{name: "lambda-list-tags", need: extra, into: "Tags", owner: function, take: "Tags"},
+	{name: "lambda-list-tags", need: extra, into: "Tags", owner: function, take: "Tags", lacking: true},
 
 	{name: callRDS, need: service, list: "DBInstances", id: "DBInstanceArn", typ: triad.TypeDataStore, kind: "DBInstance", label: "DBInstanceIdentifier", tags: "TagList"},
 	{name: callRDSClusters, need: extra, list: "DBClusters", id: "DBClusterArn", typ: triad.TypeDataStore, kind: "DBCluster", label: "DBClusterIdentifier", tags: "TagList"},
 	{name: callRedshift, need: service, list: "Clusters", id: "arn:{partition}:redshift:{region}:{account}:cluster:{ClusterIdentifier}", typ: triad.TypeDataStore, kind: "RedshiftCluster", label: "ClusterIdentifier", tags: "Tags"},
-	{name: callTables, need: service, list: "Table", id: "TableArn", typ: triad.TypeDataStore, kind: "Table", label: "TableName", tags: "Tags"},
+	{name: callTables, need: service, list: "Table", keyed: true, id: "TableArn", typ: triad.TypeDataStore, kind: "Table", label: "TableName", tags: "Tags"},
 
 	{name: callBuckets, need: service, list: "Buckets", id: "arn:{partition}:s3:::{Name}", typ: triad.TypeDataStore, kind: "Bucket", label: "Name"},
 	{name: callPolicy, need: service, into: "Policy", owner: bucket, take: "Policy"},
 	{name: "s3api-get-bucket-policy-status", need: extra, into: "PolicyStatus", owner: bucket, take: "PolicyStatus"},
 	{name: callBlock, need: service, into: "PublicAccessBlock", owner: bucket, take: "PublicAccessBlockConfiguration"},
 	{name: "s3api-get-bucket-tagging", need: service, into: "Tags", owner: bucket, take: "TagSet"},
-	{name: "s3api-get-bucket-location", need: extra, into: "LocationConstraint", owner: bucket, take: "LocationConstraint"},
+	{name: "s3api-get-bucket-location", need: extra, into: "LocationConstraint", owner: bucket, take: "LocationConstraint", lacking: true},
 	{name: callACL, need: extra, into: "Grants", owner: bucket, take: "Grants"},
 	{name: callAccountS3, need: extra, id: "aws-account:{account}", typ: triad.TypeConfig, kind: "Account"},
 }
