@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/store/postgres"
 	"github.com/triad-security/triad/store/sqlite"
 )
 
@@ -16,6 +17,8 @@ func Open(ctx context.Context, address string) (triad.Store, error) {
 	switch {
 	case scheme == "sqlite" && rest != "":
 		return sqlite.Open(ctx, strings.TrimPrefix(rest, "//"))
+	case (scheme == "postgres" || scheme == "postgresql") && rest != "":
+		return postgres.Open(ctx, address)
 	}
 	return nil, triad.Errorf(triad.CodeInvalid, "store address %q: it must be sqlite:PATH or postgres://USER@HOST/DATABASE", address)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
 )
 
 //go:embed *.sql
@@ -22,9 +23,9 @@ const (
 )
 
 // Up brings the schema to the newest version. A schema newer than this binary knows is an
-// error: an older binary must not write into it.
-func Up(ctx context.Context, db *sql.DB, dialect goose.Dialect) error {
-	p, err := provider(db, dialect)
+// error: an older binary must not write into it. locker, if not nil, keeps other processes out.
+func Up(ctx context.Context, db *sql.DB, dialect goose.Dialect, locker lock.SessionLocker) error {
+	p, err := provider(db, dialect, locker)
 	if err != nil {
 		return err
 	}
@@ -43,7 +44,7 @@ func Up(ctx context.Context, db *sql.DB, dialect goose.Dialect) error {
 
 // UpTo brings an empty database to the schema of an earlier version, for tests of upgrades.
 func UpTo(ctx context.Context, db *sql.DB, dialect goose.Dialect, version int64) error {
-	p, err := provider(db, dialect)
+	p, err := provider(db, dialect, nil)
 	if err != nil {
 		return err
 	}
@@ -64,12 +65,16 @@ func Versions() []int64 {
 	return versions
 }
 
-func provider(db *sql.DB, dialect goose.Dialect) (*goose.Provider, error) {
+func provider(db *sql.DB, dialect goose.Dialect, locker lock.SessionLocker) (*goose.Provider, error) {
 	var fsys fs.FS = files
 	if dialect == Postgres {
 		fsys = byteOrder{files}
 	}
-	p, err := goose.NewProvider(dialect, db, fsys, goose.WithLogger(goose.NopLogger()))
+	options := []goose.ProviderOption{goose.WithLogger(goose.NopLogger())}
+	if locker != nil {
+		options = append(options, goose.WithSessionLocker(locker))
+	}
+	p, err := goose.NewProvider(dialect, db, fsys, options...)
 	if err != nil {
 		return nil, fmt.Errorf("reading migrations: %w", err)
 	}

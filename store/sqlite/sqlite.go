@@ -24,7 +24,7 @@ func Open(ctx context.Context, path string) (*record.Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening store %s: %w", path, err)
 	}
-	if err := migrations.Up(ctx, write, migrations.SQLite); err != nil {
+	if err := migrations.Up(ctx, write, migrations.SQLite, nil); err != nil {
 		return nil, fmt.Errorf("opening store %s: %w", path, errors.Join(err, write.Close(), read.Close()))
 	}
 	return record.New(write, read, dialect{}), nil

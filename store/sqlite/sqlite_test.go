@@ -9,17 +9,23 @@ import (
 	"github.com/triad-security/triad/store/storetest"
 )
 
-func TestStore(t *testing.T) {
-	storetest.Run(t, func(t testing.TB) triad.Store {
-		s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "triad.db"))
-		if err != nil {
-			t.Fatal(err)
+func open(t testing.TB) triad.Store {
+	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "triad.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
 		}
-		t.Cleanup(func() {
-			if err := s.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		return s
 	})
+	return s
+}
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, open)
+}
+
+func BenchmarkStore(b *testing.B) {
+	storetest.Bench(b, open)
 }

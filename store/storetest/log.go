@@ -105,4 +105,6 @@ func testConcurrent(t *testing.T, s triad.Store) {
 	}
 }
 
-func because(d triad.Decision) string { return "change 1: asset x of " + strings.Repeat("s", 3) + " " + d.ID }
+func because(d triad.Decision) string {
+	return "change 1: asset x of " + strings.Repeat("s", 3) + " " + d.ID
+}

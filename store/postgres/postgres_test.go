@@ -1,0 +1,34 @@
+package postgres_test
+
+import (
+	"testing"
+
+	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/store/postgres"
+	"github.com/triad-security/triad/store/storetest"
+)
+
+// opener starts a server and opens a store in a new database of it each time.
+func opener(t testing.TB) storetest.Open {
+	server := storetest.Start(t)
+	return func(t testing.TB) triad.Store {
+		s, err := postgres.Open(t.Context(), server.Database(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		return s
+	}
+}
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, opener(t))
+}
+
+func BenchmarkStore(b *testing.B) {
+	storetest.Bench(b, opener(b))
+}
