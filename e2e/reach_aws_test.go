@@ -3,6 +3,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -194,4 +195,107 @@ func overlay(to, from string) error {
 		}
 		return os.WriteFile(filepath.Join(to, rel), data, 0o644)
 	})
+}
+
+// finding is what of a finding of expect.json the cloud decides.
+type finding struct {
+	Workload struct{ Namespace, Name, Host string }
+	Exposure string
+	Internet string
+	Port     struct {
+		Internet, Node, Host, Container int
+		Sources                         []string
+	}
+	Hops []struct{ Type, ID string }
+	At   struct{ Type, ID string } `json:"blocked_at"`
+}
+
+// cloudHops are the hops up to the machine: what the Kubernetes and Docker adapters add is
+// left out.
+func (f finding) cloudHops() (out []string) {
+	for _, h := range f.Hops {
+		switch h.Type {
+		case "node":
+			return append(out, "instance "+h.ID)
+		case "instance":
+			return append(out, h.Type+" "+h.ID)
+		}
+		out = append(out, h.Type+" "+h.ID)
+	}
+	return out
+}
+
+func TestTheWaysFromTheInternetNameTheHopsOfTheShop(t *testing.T) {
+	dir := filepath.Join(shared(t), "scenarios", "shop")
+	var want struct{ Findings []finding }
+	readJSON(t, filepath.Join(dir, "expect.json"), &want)
+	e := awsEstate(t, dir)
+	const vpc = "vpc-05a0b0c0d0e0f0001"
+	pod := func(ip string) aws.Target { return aws.Target{Address: netip.MustParseAddr(ip), Network: vpc} }
+	targets := map[string]struct {
+		to   aws.Target
+		port int
+	}{
+		"storefront": {pod("10.0.2.21"), 8080},
+		"search":     {aws.Target{Instance: "i-0a0000000000000a1"}, 30081},
+		"partners":   {pod("10.0.1.41"), 8080},
+		"batch":      {pod("10.0.2.51"), 8080},
+		"web":        {aws.Target{Instance: "i-0c0000000000000c1"}, 80},
+		"admin":      {aws.Target{Instance: "i-0c0000000000000c1"}, 8080},
+	}
+	done := 0
+	for _, f := range want.Findings {
+		x, ok := targets[f.Workload.Name]
+		if !ok {
+			continue
+		}
+		done++
+		ways := aws.FromInternet(e, x.to, "tcp", x.port)
+		best := ways[0]
+		fail := func(what string) {
+			got, _ := json.MarshalIndent(ways, "", " ")
+			t.Errorf("%s: %s\n%s", f.Workload.Name, what, got)
+		}
+		if string(best.Exposure) != f.Exposure {
+			fail("exposure is not " + f.Exposure)
+			continue
+		}
+		if f.Port.Internet != 0 && best.Port != f.Port.Internet {
+			fail("the port outside is not the expected one")
+		}
+		if !slices.Equal(best.Sources, f.Port.Sources) {
+			fail("the sources are not the expected ones")
+		}
+		i := 0
+		hops := f.cloudHops()
+		for _, h := range best.Path {
+			if i < len(hops) && (hops[i] == h.Type+" "+h.ID || hops[i] == h.Type+" ") {
+				i++
+			}
+		}
+		if i < len(hops) {
+			fail("the path lacks " + hops[i])
+		}
+		switch {
+		case f.Exposure == "small" && f.At.Type != "service" && (best.BlockedBy.Type != f.At.Type || best.BlockedBy.ID != f.At.ID):
+			fail("the first stop is not " + f.At.Type + " " + f.At.ID)
+		case f.Workload.Name == "batch" && best.BlockedBy.Type != "route":
+			fail("the first stop is not the route")
+		}
+	}
+	if done < len(targets) {
+		t.Errorf("only %d findings checked", done)
+	}
+}
+
+func TestTheNetworkLetsNoMachineOfTheShopConnectToADataStore(t *testing.T) {
+	e := awsEstate(t, filepath.Join(shared(t), "scenarios", "shop"))
+	for _, from := range []string{"i-0a0000000000000a1", "i-0b0000000000000b1", "i-0c0000000000000c1"} {
+		for to, port := range map[string]int{"10.0.1.200": 5432, "10.0.2.210": 5439} {
+			r := aws.Connect(e, aws.Target{Instance: from}, aws.Target{Address: netip.MustParseAddr(to), Network: "vpc-05a0b0c0d0e0f0001"}, "tcp", port)
+			if r.Verdict != reach.Blocked || r.BlockedBy.Type != "security-group" {
+				t.Errorf("%s to %s: %+v", from, to, r)
+			}
+		}
+	}
 }

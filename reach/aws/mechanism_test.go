@@ -187,8 +187,10 @@ func TestPeeringNeedsRoutesBothWaysAndLeadsNoFurther(t *testing.T) {
 		return doc{"VpcId": vpc, "CidrBlock": cidr, "CidrBlockSet": []doc{{"CidrBlock": cidr}}, "OwnerId": "111122223333", "Region": "us-east-1"}
 	}
 	peer := func(status string) {
-		w.put("VpcPeeringConnection", sectionPeerings, "pcx-1", doc{"VpcPeeringConnectionId": "pcx-1", "Status": doc{"Code": status},
-			"AccepterVpcInfo": side("vpc-2", "10.2.0.0/16"), "RequesterVpcInfo": side("vpc-1", "10.0.0.0/16")})
+		w.put("VpcPeeringConnection", sectionPeerings, "pcx-1", doc{
+			"VpcPeeringConnectionId": "pcx-1", "Status": doc{"Code": status},
+			"AccepterVpcInfo": side("vpc-2", "10.2.0.0/16"), "RequesterVpcInfo": side("vpc-1", "10.0.0.0/16"),
+		})
 	}
 	peer("active")
 	w.table("vpc-1", "rtb-main", "", "10.0.0.0/16 local", "10.2.0.0/16 pcx-1", "10.3.0.0/16 pcx-1")
@@ -271,8 +273,10 @@ func TestTransitGatewaysGoByZoneTableAndPropagation(t *testing.T) {
 		"i-b > i-2 tcp 80": "blocked transit-gateway tgw-1",
 		"i-b > i-2 udp 80": "blocked security-group sg-2",
 	})
-	w.transitTable("tgw-rtb-2", []doc{{"DestinationCidrBlock": "10.0.0.0/16", "State": "active", "Type": "static",
-		"TransitGatewayAttachments": []doc{{"TransitGatewayAttachmentId": "tgw-attach-1", "ResourceType": "vpc"}}}})
+	w.transitTable("tgw-rtb-2", []doc{{
+		"DestinationCidrBlock": "10.0.0.0/16", "State": "active", "Type": "static",
+		"TransitGatewayAttachments": []doc{{"TransitGatewayAttachmentId": "tgw-attach-1", "ResourceType": "vpc"}},
+	}})
 	w.expect(map[string]string{"i-b > i-2 tcp 80": "reachable"})
 }
 
@@ -280,8 +284,10 @@ func TestACentralNATIsReachedThroughATransitGateway(t *testing.T) {
 	w := transitWorld(t)
 	w.table("vpc-1", "rtb-main", "", "10.0.0.0/16 local", "10.0.0.0/8 tgw-1", "0.0.0.0/0 nat-1")
 	w.table("vpc-1", "rtb-pub", "s-pub", "10.0.0.0/16 local", "10.0.0.0/8 tgw-1", "0.0.0.0/0 igw-1")
-	w.transitTable("tgw-rtb-1", []doc{{"DestinationCidrBlock": "0.0.0.0/0", "State": "active", "Type": "static",
-		"TransitGatewayAttachments": []doc{{"TransitGatewayAttachmentId": "tgw-attach-1", "ResourceType": "vpc"}}}}, "tgw-attach-1", "tgw-attach-2")
+	w.transitTable("tgw-rtb-1", []doc{{
+		"DestinationCidrBlock": "0.0.0.0/0", "State": "active", "Type": "static",
+		"TransitGatewayAttachments": []doc{{"TransitGatewayAttachmentId": "tgw-attach-1", "ResourceType": "vpc"}},
+	}}, "tgw-attach-1", "tgw-attach-2")
 	r := Query(w.Estate, ask(t, "i-2 > 8.8.8.8 tcp 443"))
 	if r.Verdict != reach.Reachable {
 		t.Fatalf("%+v", r)
