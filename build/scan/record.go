@@ -1,0 +1,84 @@
+package scan
+
+import (
+	"bytes"
+	"encoding/gob"
+	"fmt"
+
+	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/build/image"
+)
+
+// kind of evidence.
+type kind string
+
+const (
+	kindRelease  kind = "os-release"
+	kindDpkg     kind = "deb"
+	kindDpkgList kind = "deb-files" // which files a deb brought
+	kindApk      kind = "apk"
+	kindRPM      kind = "rpm"
+	kindGo       kind = "golang"
+	kindNPM      kind = "npm"
+	kindPython   kind = "pypi"
+	kindPyFiles  kind = "pypi-files" // RECORD, top_level.txt
+	kindJava     kind = "maven"
+)
+
+// evidence is what one file of a layer says, by itself.
+type evidence struct {
+	Kind     kind
+	Text     string // os-release
+	Packages []found
+	Files    []string // deb-files, pypi-files: loadable files, names as there
+	Owned    []string // deb-files: further files that are evidence of their own
+}
+
+// found is a package before the merge: no release, no layer, no resolved links.
+type found struct {
+	Name, Version         string
+	Source, SourceVersion string
+	Arch                  string
+	Epoch                 int
+	Inner                 string   // path inside a nested archive
+	Files                 []string // apk, rpm
+}
+
+func (f found) key() string { return f.Name + "\x00" + f.Version + "\x00" + f.Arch + "\x00" + f.Inner }
+
+// record is what a layer says, and what could not be read of it. It depends on the layer alone.
+type record struct {
+	layer    *image.Layer
+	Evidence []evidence // Entry.Evidence counts from 1
+	Unread   []triad.Unread
+}
+
+func (r *record) encode() ([]byte, error) {
+	b := image.AppendLayer(nil, r.layer)
+	w := bytes.NewBuffer(b)
+	if err := gob.NewEncoder(w).Encode(r); err != nil {
+		return nil, fmt.Errorf("layer record: %w", err)
+	}
+	return w.Bytes(), nil
+}
+
+func decodeRecord(b []byte) (*record, error) {
+	layer, rest, err := image.DecodeLayer(b)
+	if err != nil {
+		return nil, err
+	}
+	r := &record{}
+	if err := gob.NewDecoder(bytes.NewReader(rest)).Decode(r); err != nil {
+		return nil, fmt.Errorf("layer record: %w", err)
+	}
+	r.layer = layer
+	return r, nil
+}
+
+// at returns the evidence of an entry.
+func (r *record) at(e image.Entry) *evidence {
+	if r == nil || e.Evidence <= 0 || int(e.Evidence) > len(r.Evidence) {
+		return nil
+	}
+	return &r.Evidence[e.Evidence-1]
+}

@@ -1,0 +1,141 @@
+package scan
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/build/sbom"
+)
+
+// Package is a package of an artifact.
+type Package struct {
+	triad.Package
+	// Owner is the distribution's package that brought this language's package: its fixes
+	// are the distribution's, so it is not matched by itself where the distribution is known.
+	Owner string
+}
+
+// MarshalJSON writes the keys that programs build on, and no others.
+func (p Package) MarshalJSON() ([]byte, error) {
+	return plain(struct {
+		Name      string `json:"name"`
+		Version   string `json:"version"`
+		Ecosystem string `json:"ecosystem"`
+		PURL      string `json:"purl"`
+		Layer     string `json:"layer"`
+		Path      string `json:"path"`
+	}{p.Name, p.Version, p.Ecosystem, p.PURL, p.Layer, p.Path})
+}
+
+// Vulnerability is one advisory that applies to one package.
+type Vulnerability struct{ triad.Vulnerability }
+
+// MarshalJSON writes the keys that programs build on, and no others.
+func (v Vulnerability) MarshalJSON() ([]byte, error) {
+	aliases := v.Aliases
+	if aliases == nil {
+		aliases = []string{}
+	}
+	return plain(struct {
+		ID       string   `json:"id"`
+		Aliases  []string `json:"aliases"`
+		Package  string   `json:"package"`
+		Version  string   `json:"version"`
+		Fixed    string   `json:"fixed"`
+		Severity string   `json:"severity"`
+		CVSS     float64  `json:"cvss"`
+		EPSS     float64  `json:"epss"`
+		KEV      bool     `json:"kev"`
+		Layer    string   `json:"layer"`
+	}{v.ID, aliases, v.Package, v.Version, v.Fixed, v.Severity, v.CVSS, v.EPSS, v.KEV, v.Layer})
+}
+
+// plain is json.Marshal without the escapes for HTML: package URLs are full of "&".
+func plain(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
+// Artifact types.
+const (
+	ArtifactImage    = "image"
+	ArtifactFunction = "function"
+	ArtifactDir      = "dir"
+	ArtifactSBOM     = "sbom" // of neither an image nor a function
+)
+
+// Artifact is what was scanned.
+type Artifact struct {
+	Type string `json:"type"`
+	Name string `json:"name"`
+	// Digest is the one it is known by: of the manifest, else of the config.
+	Digest         string        `json:"digest,omitempty"`
+	ConfigDigest   string        `json:"config_digest,omitempty"`
+	ManifestDigest string        `json:"manifest_digest,omitempty"`
+	IndexDigest    string        `json:"index_digest,omitempty"`
+	RepoDigests    []string      `json:"repo_digests,omitempty"`
+	Refs           []string      `json:"refs,omitempty"`
+	CodeDigest     string        `json:"code_digest,omitempty"`
+	OS             string        `json:"os,omitempty"`
+	Architecture   string        `json:"architecture,omitempty"`
+	Layers         []triad.Layer `json:"layers,omitempty"`
+	// Cached is how many of the layers were not read because the cache knew them.
+	Cached int `json:"cached,omitempty"`
+}
+
+// Result is what a scan found, and what it could not look at.
+type Result struct {
+	Artifact        Artifact        `json:"artifact"`
+	Packages        []Package       `json:"packages"`
+	Vulnerabilities []Vulnerability `json:"vulnerabilities"`
+	// The other classes of finding come with their own scanners and are empty until then.
+	Secrets           []triad.Finding `json:"secrets"`
+	Malware           []triad.Finding `json:"malware"`
+	Code              []triad.Finding `json:"code"`
+	Misconfigurations []triad.Finding `json:"misconfigurations"`
+	Unread            []triad.Unread  `json:"unread"`
+
+	image  triad.ImageProps
+	distro sbom.Distro
+	root   string // dir: its absolute path
+}
+
+func newResult(a Artifact) *Result {
+	return &Result{
+		Artifact: a, Packages: []Package{}, Vulnerabilities: []Vulnerability{},
+		Secrets: []triad.Finding{}, Malware: []triad.Finding{}, Code: []triad.Finding{}, Misconfigurations: []triad.Finding{},
+		Unread: []triad.Unread{},
+	}
+}
+
+// Document returns the result as a bill of materials.
+func (r *Result) Document() *sbom.Document {
+	a := r.Artifact
+	d := &sbom.Document{Unread: r.Unread, Subject: sbom.Subject{
+		Type: sbom.SubjectOther, Name: a.Name, Digest: a.Digest, ConfigDigest: a.ConfigDigest, ManifestDigest: a.ManifestDigest,
+		CodeDigest: a.CodeDigest, Distro: r.distro,
+	}}
+	switch a.Type {
+	case ArtifactImage:
+		d.Subject.Type = sbom.SubjectImage
+	case ArtifactFunction:
+		d.Subject.Type = sbom.SubjectFunction
+	}
+	for _, p := range r.Packages {
+		d.Packages = append(d.Packages, p.Package)
+	}
+	return d
+}
+
+// Found returns the vulnerabilities with everything known of them.
+func (r *Result) Found() []triad.Vulnerability {
+	all := make([]triad.Vulnerability, len(r.Vulnerabilities))
+	for i, v := range r.Vulnerabilities {
+		all[i] = v.Vulnerability
+	}
+	return all
+}
