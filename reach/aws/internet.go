@@ -30,8 +30,9 @@ const maxSources = 1000
 
 // FromInternet returns every way from the internet to a target's port: directly to its
 // interface, and through each load balancer that has it, with that port, as a target. The
-// best comes first: open, controlled, unknown, blocked. There is always at least one result;
-// where there is no way, its BlockedBy is the first stop on the direct one.
+// best comes first: open, controlled, unknown, blocked, and of the blocked ones that which
+// gets furthest. There is always at least one result: where no load balancer has the target,
+// the direct one.
 //
 // Exposure is open when the addresses that get through are so many that AddrSet.Open, and
 // controlled when they are fewer, then listed in Sources, or when a login stands before the
@@ -69,7 +70,12 @@ func FromInternet(v reach.View, to Target, protocol string, port int) []reach.Re
 	for i, t := range ways {
 		out[i] = t.exposure(port)
 	}
-	slices.SortStableFunc(out, func(x, y reach.Result) int { return exposureRank(x) - exposureRank(y) })
+	slices.SortStableFunc(out, func(x, y reach.Result) int {
+		if d := exposureRank(x) - exposureRank(y); d != 0 || x.Verdict != reach.Blocked {
+			return d
+		}
+		return len(y.Path) - len(x.Path)
+	})
 	return out
 }
 
