@@ -67,5 +67,7 @@ smallest change that stops it.`,
 // commands lists the commands, one file each.
 var commands = []func(*app) *cobra.Command{
 	newDBCommand,
+	newScanCommand,
 	newCollectCommand,
+	newReachCommand,
 }
