@@ -179,3 +179,27 @@ func status(s string) string {
 	}
 	return ": it is " + s
 }
+
+// Isolated says why no packet of the container leaves its host; empty when some can.
+func (c *Container) Isolated(v reach.View) string {
+	if !c.State.Running {
+		return "the container does not run" + status(c.State.Status)
+	}
+	owner, _ := c.networkOwner(v)
+	if owner.HostConfig.NetworkMode == "none" {
+		return "network mode none: it has no network"
+	}
+	inside := 0
+	for _, n := range owner.NetworkSettings.Networks {
+		for _, row := range v.Rows(keyNetwork(n.NetworkID)) {
+			if doc, ok := row.Decoded.(*network); ok && doc.Internal {
+				inside++
+				break
+			}
+		}
+	}
+	if inside > 0 && inside == len(owner.NetworkSettings.Networks) {
+		return "its networks are internal: nothing leaves the host"
+	}
+	return ""
+}

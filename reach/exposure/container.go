@@ -3,6 +3,7 @@ package exposure
 import (
 	"github.com/triad-security/triad"
 	"github.com/triad-security/triad/reach"
+	"github.com/triad-security/triad/reach/aws"
 	"github.com/triad-security/triad/reach/docker"
 )
 
@@ -11,6 +12,14 @@ func dockerResult(v reach.View, c *docker.Container, proto string, port int) rea
 	entrances, stops, unread := docker.Entrances(v, c, proto, port)
 	m := machineOf(v, c.HostID(v))
 	var ways []way
+	if port == 0 && len(entrances) > 0 { // on its host's network, at no port that is known
+		entrances = nil
+		stops = []triad.Hop{{Type: "container", ID: c.Label(), Reason: "it listens on its host's network, at no port that is known"}, {Type: "container-port", Reason: "none declared"}}
+		if m.found {
+			w, doubt := anyPort(v, aws.End{Kind: "instance", ID: m.instance}, proto, true, m.scope)
+			ways, unread = append(ways, w...), append(unread, doubt...)
+		}
+	}
 	for _, e := range entrances {
 		for _, r := range m.ways(v, place{e.Address, e.Family, e.Protocol, e.Port}) {
 			w := way{Result: r}
