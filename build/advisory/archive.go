@@ -22,8 +22,8 @@ import (
 const (
 	maxEntries  = 4 << 20
 	maxUnpacked = 64 << 30
-	maxRatio    = 200     // of unpacked to packed bytes, once
-	ratioFloor  = 1 << 30 // this much came out
+	maxRatio    = 200       // of unpacked to packed bytes, once
+	ratioFloor  = 256 << 20 // this much came out
 )
 
 // budget bounds what is unpacked, across goroutines.

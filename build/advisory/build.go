@@ -60,7 +60,7 @@ func (b *builder) segment(s Segment, fn func(w io.Writer, s *Segment) error) err
 	sum := sha256.New()
 	w := &counter{w: io.MultiWriter(b.f, sum)}
 	if err := fn(w, &s); err != nil {
-		return fmt.Errorf("writing %s: %w", s.Name, err)
+		return err
 	}
 	s.Size, b.n = w.n, b.n+w.n
 	s.SHA256 = hex.EncodeToString(sum.Sum(nil))

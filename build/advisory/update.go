@@ -100,7 +100,7 @@ func Update(ctx context.Context, dbDir string, opt UpdateOptions) (*Result, erro
 	defer unlock()
 	targets, err := opt.targets(ctx, f, dir)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; the advisories that were there are unchanged", err)
 	}
 	have := knownFiles(dbDir)
 	fetched, absent, err := fetchAll(ctx, f, dir, targets, have)
