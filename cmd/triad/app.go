@@ -20,6 +20,7 @@ type app struct {
 	server string
 	token  string
 	tenant string
+	store  string
 	format string
 	output string
 	quiet  bool
@@ -32,6 +33,7 @@ func (a *app) flags(root *cobra.Command) {
 	f.StringVar(&a.data, "data", defaultDataDir(), "data directory: store, bus, advisories")
 	f.StringVar(&a.server, "server", "", "URL of a Triad server to use instead of the data directory")
 	f.StringVar(&a.token, "token", "", "access token for --server")
+	f.StringVar(&a.store, "store", "", "address of the store: postgres://USER@HOST/DATABASE; default the SQLite file in the data directory")
 	f.StringVar(&a.tenant, "tenant", triad.DefaultTenant, "tenant that owns what is read and written")
 	f.StringVar(&a.format, "format", "table", "output format: table or json; scan also cyclonedx")
 	f.StringVarP(&a.output, "output", "o", "", "write the result to a file instead of standard output")

@@ -18,6 +18,7 @@ var collectors = []func(*app) *cobra.Command{
 	newCollectKubernetesCommand,
 	newCollectDockerCommand,
 	newCollectAWSCommand,
+	newCollectHostCommand,
 }
 
 func newCollectCommand(a *app) *cobra.Command {

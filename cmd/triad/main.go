@@ -70,4 +70,6 @@ var commands = []func(*app) *cobra.Command{
 	newScanCommand,
 	newCollectCommand,
 	newReachCommand,
+	newRisksCommand,
+	newExplainCommand,
 }

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/server"
+	"github.com/triad-security/triad/server/client"
+	"github.com/triad-security/triad/server/datadir"
+)
+
+// estate is what commands read and write: a server by URL, the process that holds the data
+// directory, or the store in it, opened for the length of one command.
+type estate interface {
+	Keep(ctx context.Context, reports []*triad.Report) error
+	Risks(ctx context.Context, f triad.DecisionFilter) ([]triad.Decision, error)
+	Decision(ctx context.Context, id string) (triad.Decision, error)
+	History(ctx context.Context, id string) ([]triad.Change, error)
+	Close() error
+}
+
+func (a *app) estate(ctx context.Context) (estate, error) {
+	if a.server != "" {
+		c, err := client.New(a.server, a.token)
+		if err != nil {
+			return nil, err
+		}
+		return remote{c}, nil
+	}
+	dir := datadir.Dir(a.data)
+	lock, err := datadir.Acquire(dir)
+	if errors.Is(err, datadir.ErrHeld) {
+		c := client.OverSocket(dir.Socket())
+		if _, e := c.Status(ctx); e != nil {
+			return nil, triad.Errorf(triad.CodeUnavailable, "%w and does not answer on its socket; wait for it to end, or name another directory with --data", err)
+		}
+		return remote{c}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	core, err := server.OpenCore(ctx, dir, a.store, a.tenant)
+	if err != nil {
+		return nil, errors.Join(err, lock.Release())
+	}
+	return local{core, lock}, nil
+}
+
+// keep hands reports to the estate.
+func (a *app) keep(ctx context.Context, reports ...*triad.Report) (err error) {
+	e, err := a.estate(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	return e.Keep(ctx, reports)
+}
+
+// local is the embedded store, held while the command runs.
+type local struct {
+	core *server.Core
+	lock *datadir.Lock
+}
+
+func (l local) Keep(ctx context.Context, reports []*triad.Report) error {
+	_, err := l.core.Keep(ctx, reports...)
+	return err
+}
+
+func (l local) Risks(ctx context.Context, f triad.DecisionFilter) ([]triad.Decision, error) {
+	if _, err := l.core.CatchUp(ctx); err != nil { // advisories may be new
+		return nil, err
+	}
+	return l.core.Decisions(ctx, f)
+}
+
+func (l local) Decision(ctx context.Context, id string) (triad.Decision, error) {
+	if _, err := l.core.CatchUp(ctx); err != nil {
+		return triad.Decision{}, err
+	}
+	d, _, err := l.core.Decision(ctx, id)
+	return d, err
+}
+
+func (l local) History(ctx context.Context, id string) ([]triad.Change, error) {
+	_, history, err := l.core.Decision(ctx, id)
+	return history, err
+}
+
+func (l local) Close() error { return errors.Join(l.core.Close(), l.lock.Release()) }
+
+// remote is a server.
+type remote struct{ *client.Client }
+
+// rowsPerPart keeps a part's body below what a server takes in one piece.
+const rowsPerPart = 20_000
+
+func (r remote) Keep(ctx context.Context, reports []*triad.Report) error {
+	for _, report := range reports {
+		for _, part := range report.Split(rowsPerPart) {
+			if err := r.Client.Keep(ctx, part); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r remote) Risks(ctx context.Context, f triad.DecisionFilter) ([]triad.Decision, error) {
+	return r.Decisions(ctx, f)
+}
+
+func (r remote) Decision(ctx context.Context, id string) (triad.Decision, error) {
+	d, _, err := r.Client.Decision(ctx, id)
+	return d, err
+}
+
+func (r remote) History(ctx context.Context, id string) ([]triad.Change, error) {
+	_, history, err := r.Client.Decision(ctx, id)
+	return history, err
+}
+
+func (r remote) Close() error { return nil }
+
+func (a *app) openDecisions(ctx context.Context) (decisionReader, error) { return a.estate(ctx) }

@@ -1,0 +1,148 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/build/advisory"
+	"github.com/triad-security/triad/build/match"
+	"github.com/triad-security/triad/reach"
+	"github.com/triad-security/triad/reach/exposure"
+	"github.com/triad-security/triad/risk"
+	"github.com/triad-security/triad/server/datadir"
+	"github.com/triad-security/triad/store"
+)
+
+// Core is one tenant's record and the engine that decides over it.
+type Core struct {
+	Store  triad.Store
+	Engine *risk.Engine
+	tenant string
+	advice *advice
+}
+
+// OpenCore opens the store at an address, the embedded one of the data directory when it is
+// empty, and an engine that has read nothing yet.
+func OpenCore(ctx context.Context, dir datadir.Dir, address, tenant string) (*Core, error) {
+	if address == "" {
+		address = "sqlite:" + dir.Store()
+	}
+	s, err := store.Open(ctx, address)
+	if err != nil {
+		return nil, fmt.Errorf("opening the store: %w", err)
+	}
+	c := &Core{Store: s, tenant: tenant, advice: &advice{dir: dir.Advisories()}}
+	c.Engine = NewEngine(tenant, c.advice)
+	return c, nil
+}
+
+// NewEngine returns a risk engine with every adapter and way that this build knows.
+func NewEngine(tenant string, m triad.Matcher) *risk.Engine {
+	return risk.NewEngine(risk.Options{
+		Tenant:  tenant,
+		Indexes: exposure.Indexes(),
+		Ways: risk.Ways{
+			Container: exposure.Of,
+			Function:  exposure.Function,
+			Host:      exposure.Host,
+			DataStore: exposure.DataStore,
+			Connect:   exposure.Connect,
+			Ports:     exposure.Ports,
+		},
+		Matcher: m,
+	})
+}
+
+// NewEstate returns an estate with every adapter's index, for questions of reachability that
+// need no store.
+func NewEstate() *reach.Estate { return reach.NewEstate(exposure.Indexes()...) }
+
+// Keep applies a report and brings the decisions up to date.
+func (c *Core) Keep(ctx context.Context, reports ...*triad.Report) (*risk.Update, error) {
+	for _, r := range reports {
+		r.Tenant = c.tenant
+		if _, err := c.Store.Apply(ctx, r); err != nil {
+			return nil, fmt.Errorf("keeping the report of %s: %w", r.Scope, err)
+		}
+	}
+	return c.CatchUp(ctx)
+}
+
+// CatchUp takes in what the change log and the advisories have that the engine has not.
+func (c *Core) CatchUp(ctx context.Context) (*risk.Update, error) {
+	return c.Engine.CatchUp(ctx, c.Store)
+}
+
+// Decisions lists ranked decisions.
+func (c *Core) Decisions(ctx context.Context, f triad.DecisionFilter) ([]triad.Decision, error) {
+	return c.Store.Decisions(ctx, c.tenant, f)
+}
+
+// Decision returns one decision with its history, oldest first.
+func (c *Core) Decision(ctx context.Context, id string) (triad.Decision, []triad.Change, error) {
+	d, err := c.Store.Decision(ctx, c.tenant, id)
+	if err != nil {
+		return d, nil, err
+	}
+	history, err := c.Store.History(ctx, c.tenant, triad.RowDecision, id)
+	return d, history, err
+}
+
+// Close closes the store and the advisories.
+func (c *Core) Close() error { return errors.Join(c.advice.Close(), c.Store.Close()) }
+
+// advice matches against the advisory database, which may not be there yet and may be
+// replaced at any time.
+type advice struct {
+	dir string
+	mu  sync.Mutex
+	db  *advisory.DB
+}
+
+// open returns a matcher, nil while there is no database.
+func (a *advice) open() (*match.Matcher, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.db == nil {
+		db, err := advisory.Open(a.dir)
+		if errors.Is(err, advisory.ErrNone) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("opening the advisories: %w", err)
+		}
+		a.db = db
+	}
+	return match.New(a.db), nil
+}
+
+// Match implements triad.Matcher. Without advisories nothing is found, and Revision is empty.
+func (a *advice) Match(ctx context.Context, packages []triad.Package) ([]triad.Vulnerability, error) {
+	m, err := a.open()
+	if m == nil || err != nil {
+		return nil, err
+	}
+	return m.Match(ctx, packages)
+}
+
+// Revision implements triad.Matcher.
+func (a *advice) Revision() string {
+	m, err := a.open()
+	if m == nil || err != nil {
+		return ""
+	}
+	return m.Revision()
+}
+
+// Close lets the database go.
+func (a *advice) Close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.db == nil {
+		return nil
+	}
+	return a.db.Close()
+}
