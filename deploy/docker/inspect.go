@@ -150,14 +150,19 @@ func (c *container) manifest(asset string, remapped bool) manifest.Workload {
 	}
 }
 
-// sanitize masks what looks secret in a container's or image's document: environment,
-// command line, labels.
+// sanitize masks what looks secret in a document of the engine: environment, command line,
+// labels of a container or image, and passwords of proxies that the engine uses.
 func sanitize(doc json.RawMessage) (json.RawMessage, error) {
 	var m map[string]any
 	if err := decode(doc, &m); err != nil {
 		return nil, err
 	}
 	maskList(m, "Args")
+	for _, field := range []string{"HttpProxy", "HttpsProxy"} {
+		if proxy, ok := m[field].(string); ok {
+			m[field] = manifest.MaskValue(proxy)
+		}
+	}
 	for _, field := range []string{"Config", "ContainerConfig"} {
 		config, ok := m[field].(map[string]any)
 		if !ok {
@@ -176,7 +181,7 @@ func sanitize(doc json.RawMessage) (json.RawMessage, error) {
 		if labels, ok := config["Labels"].(map[string]any); ok {
 			for k, v := range labels {
 				if s, ok := v.(string); ok {
-					labels[k] = manifest.MaskValue(s)
+					labels[k] = manifest.MaskEnv(k, s)
 				}
 			}
 		}
@@ -188,6 +193,14 @@ func sanitize(doc json.RawMessage) (json.RawMessage, error) {
 		delete(state, "Health") // the output of the last probes
 	}
 	return json.Marshal(m)
+}
+
+func maskedLabels(labels map[string]string) map[string]string {
+	masked := make(map[string]string, len(labels))
+	for k, v := range labels {
+		masked[k] = manifest.MaskEnv(k, v)
+	}
+	return masked
 }
 
 func maskList(m map[string]any, field string) {

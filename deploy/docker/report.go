@@ -54,7 +54,12 @@ func (d *dump) report(folder string, o Options) (*triad.Report, error) {
 	}
 	b := &rows{dump: d, have: map[string]bool{}, refs: map[string][]string{}}
 	if d.info != nil {
-		if err := decode(d.info, &b.info); err != nil {
+		err := decode(d.info, &b.info)
+		if err == nil {
+			d.info, err = sanitize(d.info)
+		}
+		if err != nil {
+			d.info = nil
 			d.section(sectionInfo, triad.SectionUnread, err.Error())
 		}
 	}
@@ -145,7 +150,7 @@ func (b *rows) container(doc json.RawMessage, o Options) error {
 	}
 	b.asset(triad.Asset{
 		ID: workloadID, Type: triad.TypeWorkload, Kind: "DockerContainer", Name: name,
-		Section: sectionContainers, Tags: c.Config.Labels, Doc: clean,
+		Section: sectionContainers, Tags: maskedLabels(c.Config.Labels), Doc: clean,
 		Schema: "workload/1", Props: raw(triad.WorkloadProps{Host: b.hostID, Name: c.name(), Replicas: replicas}),
 	})
 	digest := ""
@@ -272,6 +277,10 @@ func (b *rows) network(doc json.RawMessage) error {
 		Name string `json:"Name"`
 	}
 	if err := decode(doc, &n); err != nil {
+		return err
+	}
+	doc, err := sanitize(doc)
+	if err != nil {
 		return err
 	}
 	if n.ID == "" {

@@ -260,7 +260,9 @@ func eachFile(path string, fn func(header, map[string]any) error) error {
 	if err != nil {
 		return err
 	}
-	if trimmed := bytes.TrimSpace(data); len(trimmed) > 0 && trimmed[0] == '{' {
+	// YAML's flow style begins like JSON, so the extension decides, or whether it is JSON.
+	if trimmed := bytes.TrimSpace(data); len(trimmed) > 0 && trimmed[0] == '{' &&
+		(strings.EqualFold(filepath.Ext(path), ".json") || json.Valid(trimmed)) {
 		return eachJSON(bytes.NewReader(data), fn)
 	}
 	return eachYAML(data, fn)

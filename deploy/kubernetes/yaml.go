@@ -15,7 +15,7 @@ import (
 // nests some twenty levels; a document that could not be split into its items is a whole List.
 const (
 	maxDepth    = 100
-	maxNodes    = 4 << 20
+	maxExpanded = 1 << 18 // values that aliases add; kubectl writes no aliases at all
 	maxDocument = 128 << 20
 )
 
@@ -200,18 +200,23 @@ func decodeYAML(doc []byte) (any, error) {
 		}
 		return nil, err
 	}
-	b := &builder{left: maxNodes}
+	b := &builder{left: maxExpanded}
 	return b.value(&node, 0)
 }
 
-type builder struct{ left int }
+type builder struct {
+	left    int // values that aliases may still add
+	aliases int // that the value being built is inside of
+}
 
 func (b *builder) value(n *yaml.Node, depth int) (any, error) {
 	if depth > maxDepth {
 		return nil, fmt.Errorf("line %d: nested deeper than %d levels", n.Line, maxDepth)
 	}
-	if b.left--; b.left < 0 {
-		return nil, fmt.Errorf("more than %d values after its aliases are expanded", maxNodes)
+	if b.aliases > 0 {
+		if b.left--; b.left < 0 {
+			return nil, fmt.Errorf("line %d: its aliases expand to more than %d values", n.Line, maxExpanded)
+		}
 	}
 	switch n.Kind {
 	case yaml.DocumentNode:
@@ -220,6 +225,8 @@ func (b *builder) value(n *yaml.Node, depth int) (any, error) {
 		}
 		return b.value(n.Content[0], depth)
 	case yaml.AliasNode:
+		b.aliases++
+		defer func() { b.aliases-- }()
 		return b.value(n.Alias, depth+1)
 	case yaml.SequenceNode:
 		seq := make([]any, 0, len(n.Content))
