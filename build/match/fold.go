@@ -33,6 +33,9 @@ func fold(hits []*hit) []*group {
 	for _, h := range hits {
 		parts = append(parts, split(h)...)
 	}
+	if len(parts) == 0 {
+		return nil
+	}
 	parent := make([]int, len(parts))
 	for i := range parent {
 		parent[i] = i

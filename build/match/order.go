@@ -120,6 +120,8 @@ func (v *installed) in(g advisory.Range) (ok bool, rule string, err error) {
 		switch {
 		case e.Kind == advisory.Introduced && e.Version == "0":
 			// Before every version, whatever the order.
+		case e.Version == v.text:
+			b.n, b.v = 0, mine
 		case e.Kind == advisory.Limit && e.Version == "*":
 			b.n = -1
 		default:
