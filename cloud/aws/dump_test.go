@@ -48,4 +48,3 @@ func TestEveryDumpInSharedIsReadWithoutShapeErrors(t *testing.T) {
 		t.Log(dir, len(r.Assets), r.Notes)
 	}
 }
-

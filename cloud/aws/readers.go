@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -20,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3control"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	transport "github.com/aws/smithy-go/endpoints"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
@@ -58,9 +60,20 @@ func newClients(cfg sdk.Config, o Options) clients {
 		ecr: ecr.NewFromConfig(cfg), lambda: lambda.NewFromConfig(cfg), rds: rds.NewFromConfig(cfg), redshift: redshift.NewFromConfig(cfg),
 		dynamodb: dynamodb.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg),
 		// An override is one host for all buckets and accounts.
-		s3:      s3.NewFromConfig(cfg, func(opt *s3.Options) { opt.UsePathStyle = o.Endpoint != "" }),
-		account: s3control.NewFromConfig(cfg),
+		s3: s3.NewFromConfig(cfg, func(opt *s3.Options) { opt.UsePathStyle = o.Endpoint != "" }),
+		account: s3control.NewFromConfig(cfg, func(opt *s3control.Options) {
+			if u, err := url.Parse(o.Endpoint); err == nil && o.Endpoint != "" {
+				opt.EndpointResolverV2 = oneHost{*u}
+			}
+		}),
 	}
+}
+
+// oneHost is an endpoint without the account in its host name.
+type oneHost struct{ url url.URL }
+
+func (h oneHost) ResolveEndpoint(context.Context, s3control.EndpointParameters) (transport.Endpoint, error) {
+	return transport.Endpoint{URI: h.url}, nil
 }
 
 // one is a call without pages.
