@@ -68,7 +68,7 @@ func (a *app) keepCollected(ctx context.Context, reports ...*triad.Report) error
 		})
 	}
 	if a.format != "report" {
-		if err := a.keepReports(ctx, reports); err != nil {
+		if err := a.keep(ctx, reports...); err != nil {
 			return err
 		}
 	}
@@ -89,14 +89,4 @@ func (a *app) keepCollected(ctx context.Context, reports ...*triad.Report) error
 		}
 		return nil
 	}})
-}
-
-func (a *app) keepReports(ctx context.Context, reports []*triad.Report) error {
-	k, ok := any(a).(interface {
-		keep(context.Context, ...*triad.Report) error
-	})
-	if !ok {
-		return triad.Errorf(triad.CodeUnavailable, "this build keeps no reports; use --format report")
-	}
-	return k.keep(ctx, reports...)
 }

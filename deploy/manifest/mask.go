@@ -27,7 +27,9 @@ var (
 )
 
 // namesSecret reports whether a name is that of a secret.
-func namesSecret(name string) bool { return secretName.MatchString(name) && !notSecret.MatchString(name) }
+func namesSecret(name string) bool {
+	return secretName.MatchString(name) && !notSecret.MatchString(name)
+}
 
 // MaskEnv masks the value of an environment variable whose name or value looks secret.
 func MaskEnv(name, value string) string {
