@@ -8,12 +8,11 @@ import (
 
 // peering goes through a VPC peering connection, which leads to the other VPC's own
 // addresses and no further.
-func (e *engine) peering(w *way, at place, id string, dst netip.Addr) {
+func (e *engine) peering(w *way, at place, id string, dst netip.Addr, step func(bool, string, *triad.Unread)) {
 	f := find[peeringConnection](e, id, at.scope, sectionPeerings)
 	h := triad.Hop{Type: "peering-connection", ID: id, Evidence: f.evidence("")}
 	if f.doc == nil {
-		h.Reason = "there is no connection " + id
-		w.then(func(t *trace) { t.gate(h, false, f.unread) })
+		step(false, "the route leads to "+id+", which is not there", f.unread)
 		return
 	}
 	far := f.doc.Accepter
@@ -22,18 +21,18 @@ func (e *engine) peering(w *way, at place, id string, dst netip.Addr) {
 	}
 	scope := elsewhere(at.scope, far.Owner, far.Region)
 	v := find[vpc](e, far.VPC, scope, sectionVPCs)
-	open := true
 	switch {
 	case f.doc.Status.Code != "active" && f.doc.Status.Code != "":
-		open, h.Reason = false, "the connection is "+f.doc.Status.Code
+		step(false, "the route leads to "+id+", which is "+f.doc.Status.Code, f.unread)
+		return
 	case len(far.prefixes) > 0 && !within(far.prefixes, dst),
 		len(far.prefixes) == 0 && v.doc != nil && !v.doc.contains(dst):
-		open, h.Reason = false, dst.String()+" is not in "+far.VPC+"; peering leads no further"
-	}
-	w.then(func(t *trace) { t.gate(h, open, f.unread) })
-	if !open {
+		step(false, "the route leads to "+id+", but "+dst.String()+" is not in "+far.VPC+" and peering leads no further", f.unread)
 		return
 	}
+	step(true, "", nil)
+	h.Evidence = f.evidence("to " + far.VPC)
+	w.then(func(t *trace) { t.gate(h, true, f.unread) })
 	d, ok := e.enter(w, scope, far.VPC, dst, "")
 	if !ok {
 		return
@@ -88,14 +87,13 @@ func (e *engine) transit(w *way, at place, id string, dst netip.Addr, depth int,
 	if entry != "" && entry != at.subnet.doc.ID {
 		w.then(func(t *trace) { t.aclPass(at.scope, at.vpc, entry, false, netip.Addr{}) })
 	}
-	hop := triad.Hop{Type: "transit-gateway", ID: id, Evidence: from.evidence("attachment " + from.doc.ID)}
-	to, reason, u := e.transitRoute(from, dst)
+	gateway := triad.Hop{Type: "transit-gateway", ID: id, Evidence: from.evidence("attachment " + from.doc.ID)}
+	w.then(func(t *trace) { t.hop(gateway.Type, gateway.ID, gateway.Evidence) })
+	to, hop, u := e.transitRoute(from, dst)
+	w.then(func(t *trace) { t.gate(hop, to.doc != nil, u) })
 	if to.doc == nil {
-		hop.Reason = reason
-		w.then(func(t *trace) { t.gate(hop, false, u) })
 		return
 	}
-	w.then(func(t *trace) { t.gate(hop, true, u) })
 	if to.doc.network() == "" {
 		w.stop("transit-gateway", id, "", &triad.Unread{Scope: at.scope, Section: sectionAttachments, Reason: "what lies behind the " + to.doc.ResourceType + " attachment " + to.doc.ID + " is not in the estate"})
 		return
@@ -145,10 +143,9 @@ func (t *trace) answerTransit(at place, src netip.Addr, id string, from found[tr
 		return
 	}
 	t.answerRoute(at, src, id, func(r *route) bool { return r.Transit == id })
-	h := triad.Hop{Type: "transit-gateway", ID: id, Evidence: from.evidence("attachment " + from.doc.ID)}
 	_, unread, ok := t.e.attachmentSubnet(from, at.subnet.doc.Zone, true)
 	if !ok {
-		h.Type, h.ID = "route", ""
+		h := triad.Hop{Type: "route", Evidence: from.evidence("")}
 		if table := t.e.tableOf(at.scope, at.vpc, at.subnet.doc.ID); table.doc != nil {
 			h.ID = table.doc.ID
 		}
@@ -156,12 +153,11 @@ func (t *trace) answerTransit(at place, src netip.Addr, id string, from found[tr
 		t.answerGate(h, false, unread)
 		return
 	}
-	to, reason, u := t.e.transitRoute(from, src)
-	h.Reason = reason
+	to, hop, u := t.e.transitRoute(from, src)
 	if u == nil {
 		u = unread
 	}
-	t.answerGate(h, to.doc != nil, u)
+	t.answerGate(hop, to.doc != nil, u)
 }
 
 // attachmentSubnet picks the subnet of an attachment in a zone; with must false any other
@@ -187,39 +183,49 @@ func (e *engine) attachmentSubnet(a found[transitAttachment], zone string, must 
 	return a.doc.Subnets[0], a.unread, true
 }
 
-// transitRoute finds the attachment to which the table of another attachment sends an address.
-func (e *engine) transitRoute(from found[transitAttachment], dst netip.Addr) (to found[transitAttachment], reason string, unread *triad.Unread) {
+// transitRoute finds the attachment to which the table of another attachment sends an
+// address. The hop is the table, with the reason when it sends it nowhere.
+func (e *engine) transitRoute(from found[transitAttachment], dst netip.Addr) (to found[transitAttachment], hop triad.Hop, unread *triad.Unread) {
 	scope := from.row.Scope
+	hop = triad.Hop{Type: "route"}
 	a := from.doc.Association
 	if a == nil || a.Table == "" || a.State != "associated" && a.State != "" {
-		u := from.unread
-		if u == nil {
-			u = e.unread(scope, sectionAttachments)
+		hop.ID, hop.Evidence = from.doc.ID, from.evidence("")
+		hop.Reason = "the attachment " + from.doc.ID + " is associated with no route table"
+		if unread = from.unread; unread == nil {
+			unread = e.unread(scope, sectionAttachments)
 		}
-		return to, "the attachment " + from.doc.ID + " is associated with no route table", u
+		return to, hop, unread
 	}
+	hop.ID = a.Table
 	table := find[transitTable](e, a.Table, scope, sectionTransitTables)
 	if table.doc == nil {
-		return to, "there is no route table " + a.Table, orUnread(table.unread, scope, sectionTransitTables, a.Table+" is not among the tables that were read")
+		return to, hop, orUnread(table.unread, scope, sectionTransitTables, a.Table+" is not among the tables that were read")
 	}
 	h := e.transitLookup(table, dst)
+	detail := h.prefix.String() + " to " + h.attachment
 	switch {
 	case h.attachment == "" && !h.blackhole:
-		return to, "no route of " + a.Table + " leads to " + dst.String(), h.unread
+		hop.Evidence, hop.Reason = table.evidence("no route"), "no route of "+a.Table+" leads to "+dst.String()
+		return to, hop, h.unread
 	case h.blackhole:
-		return to, "the route " + h.prefix.String() + " of " + a.Table + " is a blackhole", h.unread
+		hop.Evidence, hop.Reason = table.evidence(h.prefix.String()+" blackhole"), "the route "+h.prefix.String()+" of "+a.Table+" is a blackhole"
+		return to, hop, h.unread
 	}
+	hop.Evidence = table.evidence(detail)
 	to = e.attachment(scope, h.attachment)
-	if to.doc == nil {
-		return to, "the attachment " + h.attachment + " is gone", orUnread(to.unread, scope, sectionAttachments, h.attachment+" is not among the attachments that were read")
-	}
-	if h.unread == nil {
+	switch {
+	case to.doc == nil:
+		hop.Reason = "the attachment " + h.attachment + " is gone"
+		return to, hop, orUnread(to.unread, scope, sectionAttachments, h.attachment+" is not among the attachments that were read")
+	case h.unread == nil:
 		h.unread = to.unread
 	}
 	if !to.doc.available() {
-		return found[transitAttachment]{}, "the attachment " + to.doc.ID + " is " + to.doc.State, h.unread
+		hop.Reason = "the attachment " + to.doc.ID + " is " + to.doc.State
+		return found[transitAttachment]{}, hop, h.unread
 	}
-	return to, "", h.unread
+	return to, hop, h.unread
 }
 
 // groupsAcross reports whether references to security groups hold across a transit gateway.

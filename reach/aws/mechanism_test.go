@@ -199,7 +199,7 @@ func TestPeeringNeedsRoutesBothWaysAndLeadsNoFurther(t *testing.T) {
 		"i-1 > i-2 tcp 5432":      "blocked route rtb-2",
 		"i-1 > 10.2.9.9 tcp 5432": "blocked no-such-address 10.2.9.9",
 		"i-1 > 10.2.1.9 tcp 5432": "blocked no-such-address 10.2.1.9",
-		"i-1 > 10.3.1.9 tcp 5432": "blocked peering-connection pcx-1",
+		"i-1 > 10.3.1.9 tcp 5432": "blocked route rtb-main",
 	})
 	w.table("vpc-2", "rtb-2", "", "10.2.0.0/16 local", "10.0.0.0/16 pcx-1")
 	w.expect(map[string]string{
@@ -207,7 +207,7 @@ func TestPeeringNeedsRoutesBothWaysAndLeadsNoFurther(t *testing.T) {
 		"i-1 > i-2 tcp 5433": "blocked security-group sg-2",
 	})
 	peer("pending-acceptance")
-	w.expect(map[string]string{"i-1 > i-2 tcp 5432": "blocked peering-connection pcx-1"})
+	w.expect(map[string]string{"i-1 > i-2 tcp 5432": "blocked route rtb-main"})
 }
 
 func transitWorld(t *testing.T) *world {
@@ -254,7 +254,7 @@ func TestTransitGatewaysGoByZoneTableAndPropagation(t *testing.T) {
 		"i-a > i-2 tcp 80":      "blocked route rtb-pub", // no subnet of the attachment in zone a
 		"i-b > i-2 tcp 81":      "blocked security-group sg-2",
 		"i-b > i-2 tcp 82":      "blocked security-group sg-2",
-		"i-b > 10.3.0.1 tcp 80": "blocked transit-gateway tgw-1",
+		"i-b > 10.3.0.1 tcp 80": "blocked route tgw-rtb-1",
 		"i-2 > i-a udp 80":      "reachable",             // into the VPC the zone does not matter
 		"i-2 > i-a tcp 80":      "blocked route rtb-pub", // the answer starts in zone a
 		"i-2 > i-b tcp 80":      "reachable",
@@ -263,14 +263,14 @@ func TestTransitGatewaysGoByZoneTableAndPropagation(t *testing.T) {
 	w.expect(map[string]string{"i-b > i-2 tcp 81": "reachable"})
 
 	w.transitTable("tgw-rtb-1", []doc{{"DestinationCidrBlock": "10.2.1.0/24", "State": "blackhole", "Type": "static"}}, "tgw-attach-1", "tgw-attach-2")
-	w.expect(map[string]string{"i-b > i-2 tcp 80": "blocked transit-gateway tgw-1"})
+	w.expect(map[string]string{"i-b > i-2 tcp 80": "blocked route tgw-rtb-1"})
 
 	// Separate tables: the answer's table does not lead back.
 	w.attach("tgw-attach-2", "vpc-2", "tgw-rtb-2", "s-2")
 	w.transitTable("tgw-rtb-1", nil, "tgw-attach-2")
 	w.transitTable("tgw-rtb-2", nil)
 	w.expect(map[string]string{
-		"i-b > i-2 tcp 80": "blocked transit-gateway tgw-1",
+		"i-b > i-2 tcp 80": "blocked route tgw-rtb-2",
 		"i-b > i-2 udp 80": "blocked security-group sg-2",
 	})
 	w.transitTable("tgw-rtb-2", []doc{{
@@ -292,7 +292,7 @@ func TestACentralNATIsReachedThroughATransitGateway(t *testing.T) {
 	if r.Verdict != reach.Reachable {
 		t.Fatalf("%+v", r)
 	}
-	const want = "instance i-2, security-group sg-2, network-acl acl-2, route rtb-2, transit-gateway tgw-1, network-acl acl-1, route rtb-main, network-acl acl-1, nat-gateway nat-1, network-acl acl-1, route rtb-pub, internet-gateway igw-1, internet"
+	const want = "instance i-2, security-group sg-2, network-acl acl-2, route rtb-2, transit-gateway tgw-1, route tgw-rtb-1, network-acl acl-1, route rtb-main, network-acl acl-1, nat-gateway nat-1, network-acl acl-1, route rtb-pub, internet-gateway igw-1, internet"
 	if got := path(r); got != want {
 		t.Errorf("path %s\nwant %s", got, want)
 	}

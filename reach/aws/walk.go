@@ -149,8 +149,7 @@ func (e *engine) onward(w *way, at place, dst netip.Addr, depth int) {
 		step(true, "", nil)
 		e.nat(w, at, r.NAT, dst, depth)
 	case r.Peering != "":
-		step(true, "", nil)
-		e.peering(w, at, r.Peering, dst)
+		e.peering(w, at, r.Peering, dst, step)
 	case r.Transit != "":
 		e.transit(w, at, r.Transit, dst, depth, step)
 	case r.Instance != "" || r.Interface != "":
