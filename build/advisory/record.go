@@ -298,7 +298,7 @@ func severities(in []wireSeverity, word *string) []Severity {
 	for _, s := range in {
 		switch {
 		case strings.HasPrefix(s.Type, "CVSS_V") && len(s.Score) <= 256:
-			out = append(out, Severity{Type: s.Type, Score: s.Score})
+			out = append(out, Severity(s))
 		case *word == "":
 			*word = SeverityWord(s.Score)
 		}

@@ -17,55 +17,71 @@ func TestParseRecord(t *testing.T) {
 		want func(*testing.T, *Record, []Affected)
 		err  string
 	}{
-		{name: "ids, dates and ranges are read", in: `{"id":"GHSA-1","modified":"2024-01-02T03:04:05Z","aliases":["CVE-2024-1000"],` + affected + `}`,
+		{
+			name: "ids, dates and ranges are read", in: `{"id":"GHSA-1","modified":"2024-01-02T03:04:05Z","aliases":["CVE-2024-1000"],` + affected + `}`,
 			want: func(t *testing.T, r *Record, a []Affected) {
 				if r.ID != "GHSA-1" || r.Aliases[0] != "CVE-2024-1000" || r.Modified.Year() != 2024 || len(a) != 1 ||
 					!reflect.DeepEqual(a[0].Ranges, []Range{{Type: RangeSemver, Events: []Event{{Introduced, "0"}, {Fixed, "1.3.1"}}}}) {
 					t.Errorf("got %+v %+v", r, a)
 				}
-			}},
-		{name: "a withdrawn record is marked", in: `{"id":"A-1","withdrawn":"2024-01-01T00:00:00Z",` + affected + `}`,
+			},
+		},
+		{
+			name: "a withdrawn record is marked", in: `{"id":"A-1","withdrawn":"2024-01-01T00:00:00Z",` + affected + `}`,
 			want: func(t *testing.T, r *Record, _ []Affected) {
 				if !r.Withdrawn {
 					t.Error("not withdrawn")
 				}
-			}},
-		{name: "a summary is the first line of the details where there is none", in: `{"id":"A-1","details":"# Title\nmore",` + affected + `}`,
+			},
+		},
+		{
+			name: "a summary is the first line of the details where there is none", in: `{"id":"A-1","details":"# Title\nmore",` + affected + `}`,
 			want: func(t *testing.T, r *Record, _ []Affected) {
 				if r.Summary != "Title" {
 					t.Errorf("summary %q", r.Summary)
 				}
-			}},
-		{name: "control characters of a hostile summary are taken out", in: `{"id":"A-1","summary":"a\u001b[2Jb",` + affected + `}`,
+			},
+		},
+		{
+			name: "control characters of a hostile summary are taken out", in: `{"id":"A-1","summary":"a\u001b[2Jb",` + affected + `}`,
 			want: func(t *testing.T, r *Record, _ []Affected) {
 				if r.Summary != "a [2Jb" {
 					t.Errorf("summary %q", r.Summary)
 				}
-			}},
-		{name: "an erratum's word is the beginning of its summary", in: `{"id":"ALSA-2024:1","summary":"Important: nodejs:16 security update",` + affected + `}`,
+			},
+		},
+		{
+			name: "an erratum's word is the beginning of its summary", in: `{"id":"ALSA-2024:1","summary":"Important: nodejs:16 security update",` + affected + `}`,
 			want: func(t *testing.T, r *Record, _ []Affected) {
 				if r.Word != "high" {
 					t.Errorf("word %q", r.Word)
 				}
-			}},
-		{name: "database_specific of another type is no error", in: `{"id":"A-1","database_specific":[1,2],"affected":[{"package":{"ecosystem":"npm","name":"x"},"ecosystem_specific":"text"}]}`,
+			},
+		},
+		{
+			name: "database_specific of another type is no error", in: `{"id":"A-1","database_specific":[1,2],"affected":[{"package":{"ecosystem":"npm","name":"x"},"ecosystem_specific":"text"}]}`,
 			want: func(t *testing.T, _ *Record, a []Affected) {
 				if len(a) != 1 {
 					t.Error("not read")
 				}
-			}},
-		{name: "evidence and exploit collections are exploits, other references are none", in: `{"id":"A-1","references":[{"type":"WEB","url":"https://example.com/exploit"},{"type":"WEB","url":"https://www.exploit-db.com/exploits/1"},{"type":"EVIDENCE","url":"https://example.com/poc"}],` + affected + `}`,
+			},
+		},
+		{
+			name: "evidence and exploit collections are exploits, other references are none", in: `{"id":"A-1","references":[{"type":"WEB","url":"https://example.com/exploit"},{"type":"WEB","url":"https://www.exploit-db.com/exploits/1"},{"type":"EVIDENCE","url":"https://example.com/poc"}],` + affected + `}`,
 			want: func(t *testing.T, r *Record, _ []Affected) {
 				if len(r.Exploits) != 2 {
 					t.Errorf("exploits %q", r.Exploits)
 				}
-			}},
-		{name: "git ranges are left out", in: `{"id":"A-1","affected":[{"package":{"ecosystem":"PyPI","name":"x"},"ranges":[{"type":"GIT","repo":"r","events":[{"introduced":"0"}]}],"versions":["1.0"]}]}`,
+			},
+		},
+		{
+			name: "git ranges are left out", in: `{"id":"A-1","affected":[{"package":{"ecosystem":"PyPI","name":"x"},"ranges":[{"type":"GIT","repo":"r","events":[{"introduced":"0"}]}],"versions":["1.0"]}]}`,
 			want: func(t *testing.T, _ *Record, a []Affected) {
 				if len(a[0].Ranges) != 0 || len(a[0].Versions) != 1 {
 					t.Errorf("got %+v", a)
 				}
-			}},
+			},
+		},
 		{name: "AlmaLinux bug fix errata are no advisories", in: `{"id":"ALBA-2024:1",` + affected + `}`, err: "not a security advisory"},
 		{name: "AlmaLinux enhancement errata are no advisories", in: `{"id":"ALEA-2024:1",` + affected + `}`, err: "not a security advisory"},
 		{name: "a Red Hat bug fix that names a CVE is one", in: `{"id":"RHBA-2024:1","upstream":["CVE-2024-1000"],` + affected + `}`, want: func(*testing.T, *Record, []Affected) {}},
