@@ -27,8 +27,9 @@ const (
 // object is one API object: its sanitized document and the parts that rows are made of.
 type object struct {
 	Kind, APIVersion, Namespace, Name string
+	UID                               string
+	Labels, Annotations               map[string]string
 	Doc                               json.RawMessage
-	decoded                           map[string]any
 }
 
 func (o *object) key() objectKey { return objectKey{o.Kind, o.Namespace, o.Name} }
@@ -71,7 +72,7 @@ func (d *dump) add(m map[string]any) error {
 	meta, _ := m["metadata"].(map[string]any)
 	o := &object{
 		Kind: str(m["kind"]), APIVersion: str(m["apiVersion"]),
-		Namespace: str(meta["namespace"]), Name: str(meta["name"]), decoded: m,
+		Namespace: str(meta["namespace"]), Name: str(meta["name"]), UID: str(meta["uid"]),
 	}
 	if o.Kind == "" || o.Name == "" {
 		return errors.New("an object without kind or metadata.name")
@@ -84,6 +85,7 @@ func (d *dump) add(m map[string]any) error {
 		d.kubeadm = str(data["ClusterConfiguration"])
 	}
 	sanitize(o.Kind, m)
+	o.Labels, o.Annotations = texts(meta["labels"]), texts(meta["annotations"])
 	doc, err := json.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("%s %s/%s: %w", o.Kind, o.Namespace, o.Name, err)
@@ -94,6 +96,19 @@ func (d *dump) add(m map[string]any) error {
 	o.Doc = doc
 	d.objects[o.key()] = o
 	return nil
+}
+
+// texts keeps the strings of a map.
+func texts(v any) map[string]string {
+	raw, _ := v.(map[string]any)
+	if len(raw) == 0 {
+		return nil
+	}
+	m := make(map[string]string, len(raw))
+	for k, v := range raw {
+		m[k] = str(v)
+	}
+	return m
 }
 
 // of returns the objects of a kind, ordered by namespace and name.

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -23,8 +24,7 @@ func identify(d *dump, given string) identity {
 		name, from = inferName(d)
 	}
 	if o := d.objects[objectKey{"Namespace", "", "kube-system"}]; o != nil {
-		meta, _ := o.decoded["metadata"].(map[string]any)
-		i.id = cleanID(str(meta["uid"]))
+		i.id = cleanID(o.UID)
 	}
 	i.name = cleanID(name)
 	if i.id == "" {
@@ -63,13 +63,9 @@ var nodeClusterLabels = []string{
 // inferName looks for the cluster's name in its objects, surest first.
 func inferName(d *dump) (name, from string) {
 	for _, o := range d.of("Node") {
-		meta, _ := o.decoded["metadata"].(map[string]any)
-		for _, field := range []string{"labels", "annotations"} {
-			values, _ := meta[field].(map[string]any)
-			for _, label := range nodeClusterLabels {
-				if v := str(values[label]); v != "" {
-					return v, "the " + strings.TrimSuffix(field, "s") + " " + label + " of node " + o.Name
-				}
+		for _, name := range nodeClusterLabels {
+			if v := cmp.Or(o.Labels[name], o.Annotations[name]); v != "" {
+				return v, name + " of node " + o.Name
 			}
 		}
 	}
@@ -80,10 +76,8 @@ func inferName(d *dump) (name, from string) {
 		return name, from
 	}
 	for _, o := range d.of("Node") {
-		meta, _ := o.decoded["metadata"].(map[string]any)
-		values, _ := meta["labels"].(map[string]any)
 		// GKE names nodes gke-CLUSTER-POOL-HASH-ID.
-		pool := str(values["cloud.google.com/gke-nodepool"])
+		pool := o.Labels["cloud.google.com/gke-nodepool"]
 		if rest, ok := strings.CutPrefix(o.Name, "gke-"); ok && pool != "" {
 			if i := strings.Index(rest, "-"+pool+"-"); i > 0 {
 				return rest[:i], "the name of node " + o.Name

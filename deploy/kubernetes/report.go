@@ -136,7 +136,7 @@ func (b *rows) object(o *object) {
 	k, known := kindNamed(o.Kind)
 	a := triad.Asset{
 		ID: b.id(o.Kind, o.Namespace, o.Name), Type: triad.TypeConfig, Kind: o.Kind,
-		Name: b.title(o.Namespace, o.Name), Section: plural(o.Kind), Tags: labels(o.decoded), Doc: o.Doc,
+		Name: b.title(o.Namespace, o.Name), Section: plural(o.Kind), Tags: o.Labels, Doc: o.Doc,
 	}
 	if known {
 		a.Type = k.Type
@@ -162,19 +162,6 @@ func (b *rows) object(o *object) {
 		return
 	}
 	b.report.Assets = append(b.report.Assets, a)
-}
-
-func labels(m map[string]any) map[string]string {
-	meta, _ := m["metadata"].(map[string]any)
-	raw, _ := meta["labels"].(map[string]any)
-	if len(raw) == 0 {
-		return nil
-	}
-	tags := make(map[string]string, len(raw))
-	for k, v := range raw {
-		tags[k] = str(v)
-	}
-	return tags
 }
 
 func (b *rows) node(a *triad.Asset, o *object) {
@@ -228,12 +215,10 @@ func nodeAliases(providerID, machineID string) []string {
 
 func (b *rows) serviceAccount(a *triad.Asset, o *object) {
 	a.Schema, a.Props = "identity/1", raw(triad.IdentityProps{Provider: "kubernetes"})
-	meta, _ := o.decoded["metadata"].(map[string]any)
-	annotations, _ := meta["annotations"].(map[string]any)
 	// The annotations of IAM roles for service accounts, Microsoft Entra Workload ID and
 	// Workload Identity Federation for GKE.
 	for _, annotation := range []string{"eks.amazonaws.com/role-arn", "azure.workload.identity/client-id", "iam.gke.io/gcp-service-account"} {
-		if role := strings.TrimSpace(str(annotations[annotation])); role != "" {
+		if role := strings.TrimSpace(o.Annotations[annotation]); role != "" {
 			b.relate(triad.Relation{
 				From: a.ID, Type: triad.RelAssumes, To: role, Section: a.Section,
 				Evidence: []triad.Evidence{{Source: a.Section, Detail: "annotation " + annotation + "=" + role}},

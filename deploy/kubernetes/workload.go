@@ -62,7 +62,7 @@ func (b *rows) workload(key objectKey, section string) *workload {
 	w.props = triad.WorkloadProps{Cluster: b.name, Namespace: key.namespace, Name: key.name}
 	w.manifest = manifest.Workload{Asset: w.asset.ID, Kind: key.kind, Name: w.asset.Name}
 	if o := b.objects[key]; o != nil {
-		w.asset.Section, w.asset.Tags, w.asset.Doc = plural(key.kind), labels(o.decoded), o.Doc
+		w.asset.Section, w.asset.Tags, w.asset.Doc = plural(key.kind), o.Labels, o.Doc
 	}
 	if p := b.parsed[key]; p != nil {
 		if p.Spec.Replicas != nil {
@@ -95,7 +95,7 @@ func (b *rows) podRows() {
 		if p == nil {
 			b.report.Assets = append(b.report.Assets, triad.Asset{
 				ID: b.id("Pod", o.Namespace, o.Name), Type: triad.TypePod, Kind: "Pod",
-				Name: b.title(o.Namespace, o.Name), Section: "pods", Tags: labels(o.decoded), Doc: o.Doc,
+				Name: b.title(o.Namespace, o.Name), Section: "pods", Tags: o.Labels, Doc: o.Doc,
 			})
 			continue
 		}
@@ -112,7 +112,7 @@ func (b *rows) pod(o *object, p *workloadObject) {
 	if top != o.key() {
 		b.report.Assets = append(b.report.Assets, triad.Asset{
 			ID: id, Type: triad.TypePod, Kind: "Pod", Name: b.title(o.Namespace, o.Name),
-			Section: section, Tags: labels(o.decoded), Doc: o.Doc,
+			Section: section, Tags: o.Labels, Doc: o.Doc,
 		})
 		b.relate(triad.Relation{
 			From: id, Type: triad.RelOwnedBy, To: w.asset.ID, Section: section,
