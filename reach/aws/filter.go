@@ -53,7 +53,7 @@ func (t *trace) groupsPass(n point, egress bool, p peer) {
 		sure, maybe = sure.Union(s), maybe.Union(m)
 		if t.through(m).Empty() {
 			h.Reason = t.groupReason(id, egress, p, m)
-			h.Evidence = g.evidence(h.Reason)
+			h.Evidence = g.evidence(t.near(g.doc, egress))
 			closed = append(closed, h)
 		} else {
 			h.Evidence = g.evidence(detail)
@@ -169,6 +169,48 @@ func rangeText(r *permission, to reach.AddrSet) string {
 		}
 	}
 	return r.addrs.String()
+}
+
+// near lists the rules of a group that are about the traffic asked for, but for other peers.
+// Other rules are left out: they decide nothing here, and what is said stays the same when
+// they change.
+func (t *trace) near(g *securityGroup, egress bool) string {
+	rules, s := g.Ingress, "in"
+	if egress {
+		rules, s = g.Egress, "out"
+	}
+	const most = 6
+	n := 0
+	text := ""
+	for i := range rules {
+		r := &rules[i]
+		if r.protocol != every && (r.protocol != t.q.protocol || r.ports.Intersect(t.q.ports).Empty()) {
+			continue
+		}
+		var peers []string
+		for _, x := range r.ranges {
+			peers = append(peers, x.String())
+		}
+		for _, x := range r.PrefixLists {
+			peers = append(peers, x.ID)
+		}
+		for _, x := range r.Pairs {
+			peers = append(peers, x.GroupID)
+		}
+		for _, x := range peers {
+			if n++; n > most {
+				return text + ", …"
+			}
+			if n > 1 {
+				text += ", "
+			}
+			text += ruleText(r) + direction(egress) + x
+		}
+	}
+	if n == 0 {
+		return "no rule lets " + t.what() + " " + s
+	}
+	return "only " + text
 }
 
 // ruleText is a rule's protocol and ports: "tcp 443".

@@ -387,3 +387,22 @@ func TestAPrefixListThatWasNotReadIsUnknownOnlyWhereItDecides(t *testing.T) {
 		"internet > i-1 tcp 23":  "blocked security-group sg-1",
 	})
 }
+
+func TestTheInternetIsADestinationToo(t *testing.T) {
+	w := simple(t)
+	w.group("vpc-1", "sg-out", "out tcp 443 198.51.100.0/24")
+	w.group("vpc-1", "sg-inside", "out all - 10.0.0.0/8")
+	w.machine("vpc-1", "s-priv", "i-1", "10.0.2.10", "", "sg-out")
+	w.machine("vpc-1", "s-priv", "i-2", "10.0.2.11", "", "sg-inside")
+	to := End{Kind: "internet"}
+	for id, want := range map[string]string{"i-1": "reachable", "i-2": "blocked security-group sg-inside"} {
+		r := Query(w.Estate, Question{From: End{Kind: "instance", ID: id}, To: to, Protocol: "tcp", Port: PortRange{443, 443}})
+		if got := outcome(r); got != want {
+			t.Errorf("%s: %s, want %s", id, got, want)
+		}
+	}
+	r := Query(w.Estate, Question{From: End{Kind: "instance", ID: "i-2"}, To: to, Protocol: "tcp"})
+	if got, want := r.BlockedBy.Evidence.Detail, "only all protocols to 10.0.0.0/8"; got != want {
+		t.Errorf("evidence %q, want %q", got, want)
+	}
+}

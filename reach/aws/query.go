@@ -264,6 +264,11 @@ func (e *engine) ask(q Question, protocol int) *trace {
 		}
 	}
 	if best == nil {
+		if q.To.Kind == "internet" {
+			t := newTrace(e, a, reach.AllAddresses)
+			t.gate(triad.Hop{Type: "internet", Reason: "the source has no address of that family"}, false, nil)
+			return t
+		}
 		_, problem := e.points(q.To)
 		return e.lost(a, q.To, problem)
 	}
@@ -340,8 +345,28 @@ func (e *engine) points(end End) (out []point, unread *triad.Unread) {
 	return out, unread
 }
 
-// destinations returns the addresses to try for the far end of a question from src.
+// destinations returns the addresses to try for the far end of a question from src. For the
+// internet they are one that no rule names and the first of each range that the source's
+// groups name, so that a way to any part of the internet is found.
 func (e *engine) destinations(end End, src point) (out []netip.Addr) {
+	if end.Kind == "internet" && end.IP == "" {
+		ranges := []netip.Prefix{netip.MustParsePrefix("192.0.2.77/32"), netip.MustParsePrefix("2001:db8::77/128")}
+		for _, id := range src.doc.groups() {
+			if g := first[securityGroup](e, id); g.doc != nil {
+				for i := range g.doc.Egress {
+					ranges = append(ranges, g.doc.Egress[i].ranges...)
+				}
+			}
+		}
+		const most = 64
+		for _, p := range ranges {
+			in := reach.Prefixes(p).Intersect(reach.Internet).CIDRs(1)
+			if len(in) > 0 && len(out) < most {
+				out = append(out, in[0].Addr())
+			}
+		}
+		return out
+	}
 	if end.IP != "" {
 		if a, err := netip.ParseAddr(end.IP); err == nil {
 			return []netip.Addr{a}
