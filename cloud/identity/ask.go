@@ -1,9 +1,6 @@
 package identity
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // maxWitnesses bounds how many resources stand for a store's.
 const maxWitnesses = 4096
@@ -11,11 +8,15 @@ const maxWitnesses = 4096
 // May decides whether the principal may do the action on at least one resource that the
 // pattern covers, such as arn:aws:s3:::media/*.
 //
-// For each resource pattern of the policies the overlap with the asked one is stood for by one
-// witness, as general as that overlap, and the request is evaluated for it.
+// The overlaps of the policies' resource patterns with the asked one are stood for by one
+// witness each, and the request is evaluated for each.
 func (ps Policies) May(r Request) Result {
 	best := Result{}
-	for _, w := range ps.witnesses(r) {
+	resources, tooMany := ps.resources(r)
+	if tooMany {
+		best = Result{Truth: Unknown, Unknown: "a resource pattern has too many wildcards"}
+	}
+	for _, w := range resources {
 		one := r
 		one.Resource = w
 		got := ps.evaluate(one)
@@ -32,18 +33,23 @@ func (ps Policies) May(r Request) Result {
 // MayAll decides for the resource that the pattern stands for as a whole: what holds for part
 // of it only is a No.
 func (ps Policies) MayAll(r Request) Result {
-	r.Resource = strings.ReplaceAll(r.Resource, "*", string(fresh))
+	r.Resource = instance(r.Resource)
 	return ps.evaluate(r)
 }
 
-func (ps Policies) witnesses(r Request) []string {
+// resources lists the witnesses to evaluate a request for.
+func (ps Policies) resources(r Request) (out []string, tooMany bool) {
 	pattern := r.Resource
-	out := []string{strings.ReplaceAll(pattern, "*", string(fresh))}
+	out = []string{instance(pattern)}
 	seen := map[string]bool{out[0]: true}
 	add := func(a, b string) {
-		if w, ok := witness(a, b); ok && !seen[w] && len(out) < maxWitnesses {
-			seen[w] = true
-			out = append(out, w)
+		found, many := witnesses(a, b)
+		tooMany = tooMany || many
+		for _, w := range found {
+			if !seen[w] && len(out) < maxWitnesses {
+				seen[w] = true
+				out = append(out, w)
+			}
 		}
 	}
 	policies := slices.Concat(ps.Identity, []*Policy{ps.Boundary, ps.Resource})
@@ -67,15 +73,17 @@ func (ps Policies) witnesses(r Request) []string {
 			}
 		}
 	}
-	for _, w := range slices.Clone(out) {
-		general := strings.ReplaceAll(w, string(fresh), "*")
+	// Several denials may each spare something: what all of them spare is their overlap.
+	for from := 0; from < len(out); {
+		w := generalize(out[from])
+		from++
 		for _, resource := range spared {
 			if resource, _, ok := r.Context.substitute(r.Principal, resource); ok {
-				add(resource, general)
+				add(resource, w)
 			}
 		}
 	}
-	return out
+	return out, tooMany
 }
 
 // WithoutPublic leaves out of a resource policy the statements that allow anybody at all, so

@@ -83,7 +83,7 @@ func (c Context) value(p Principal, key string) (string, known) {
 		case p.User:
 			return p.ID, isKnown
 		}
-		return p.ID + ":" + string(fresh), isKnown // role ID and the session's name
+		return p.ID + ":" + freshRun, isKnown // role ID and the session's name
 	case "aws:securetransport":
 		return "true", isKnown // who wants the data speaks TLS
 	case "aws:requestedregion":

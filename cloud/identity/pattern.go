@@ -3,7 +3,20 @@ package identity
 import "strings"
 
 // fresh stands in a witness for what only a wildcard can match: it occurs in no ARN or action.
-const fresh = '\x01'
+// One stands for a ?, a run for a *, longer than the question marks of any real pattern.
+const fresh = "\x01"
+
+var freshRun = strings.Repeat(fresh, 32)
+
+// instance puts fresh text for the wildcards of a pattern.
+func instance(pattern string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(pattern, "*", freshRun), "?", fresh)
+}
+
+// generalize is the pattern that a witness stands for.
+func generalize(witness string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(witness, freshRun, "*"), fresh, "?")
+}
 
 // matches reports whether a pattern with * (any run) and ? (any one character) covers s.
 // It backtracks over the last * only, so its time is at most len(pattern)*len(s).
@@ -30,42 +43,46 @@ func matches(pattern, s string) bool {
 	return p == len(pattern)
 }
 
-// witness returns a string that two patterns both match, as general as their overlap: what a
-// wildcard of both covers is fresh. A third pattern that matches it matches the overlap as a
-// whole; one that does not leaves at least the witness itself.
-func witness(a, b string) (string, bool) {
-	if len(a)*len(b) > 1<<22 {
-		return "", false
-	}
+// Bounds of the search for witnesses of two patterns.
+const (
+	maxOverlaps = 64
+	maxSteps    = 1 << 16
+)
+
+// witnesses returns strings that two patterns both match, one for each way in which they lie
+// over each other ("a/*" and "*/b" share a/b and a/…/b), each as general as that way allows:
+// what a wildcard of both covers is fresh. A third pattern that matches a witness matches all
+// that it stands for; one that does not leaves at least the witness itself.
+// tooMany tells that none was found before the search was given up.
+func witnesses(a, b string) (found []string, tooMany bool) {
 	w := &overlap{a: a, b: b, dead: map[[2]int]bool{}}
-	if !w.walk(0, 0) {
-		return "", false
-	}
-	return string(w.out), true
+	w.walk(0, 0)
+	return w.found, w.found == nil && w.steps > maxSteps
 }
 
 type overlap struct {
-	a, b string
-	out  []byte
-	dead map[[2]int]bool // from here there is no way
+	a, b  string
+	out   []byte
+	dead  map[[2]int]bool // from here there is no way
+	found []string
+	steps int
 }
 
+// walk looks for ways from a[i:] and b[j:] to both ends and reports whether it found one.
 func (w *overlap) walk(i, j int) bool {
 	if i == len(w.a) && j == len(w.b) {
+		w.found = append(w.found, string(w.out))
 		return true
 	}
 	state := [2]int{i, j}
-	if w.dead[state] {
+	if w.steps++; w.dead[state] || len(w.found) >= maxOverlaps || w.steps > maxSteps {
 		return false
 	}
-	// emit tries one character and the states behind it.
-	emit := func(c byte, i, j int) bool {
-		w.out = append(w.out, c)
-		if w.walk(i, j) {
-			return true
-		}
-		w.out = w.out[:len(w.out)-1]
-		return false
+	emit := func(text string, i, j int) bool {
+		w.out = append(w.out, text...)
+		ok := w.walk(i, j)
+		w.out = w.out[:len(w.out)-len(text)]
+		return ok
 	}
 	at := func(s string, i int) byte {
 		if i < len(s) {
@@ -74,34 +91,37 @@ func (w *overlap) walk(i, j int) bool {
 		return 0
 	}
 	x, y := at(w.a, i), at(w.b, j)
-	ok := false
+	first, second := false, false
 	switch {
 	case x == '*' && y == '*':
-		ok = emit(fresh, i+1, j) || emit(fresh, i, j+1)
+		first = emit(freshRun, i+1, j)
+		second = emit(freshRun, i, j+1)
 	case x == '*':
-		ok = y != 0 && emit(general(y), i, j+1) || w.walk(i+1, j)
+		first = y != 0 && emit(general(y), i, j+1)
+		second = w.walk(i+1, j)
 	case y == '*':
-		ok = x != 0 && emit(general(x), i+1, j) || w.walk(i, j+1)
+		first = x != 0 && emit(general(x), i+1, j)
+		second = w.walk(i, j+1)
 	case x == 0 || y == 0:
 	case x == '?':
-		ok = emit(general(y), i+1, j+1)
+		first = emit(general(y), i+1, j+1)
 	case y == '?' || x == y:
-		ok = emit(general(x), i+1, j+1)
+		first = emit(general(x), i+1, j+1)
 	}
-	if !ok {
+	if !first && !second && len(w.found) < maxOverlaps && w.steps <= maxSteps {
 		w.dead[state] = true
 	}
-	return ok
+	return first || second
 }
 
-func general(c byte) byte {
+func general(c byte) string {
 	if c == '?' {
 		return fresh
 	}
-	return c
+	return string(c)
 }
 
-// matchesAny reports whether one of the patterns covers s; letter case is ignored for actions.
+// matchesAction reports whether one of the patterns covers an action, whose letter case does not matter.
 func matchesAction(patterns []string, action string) bool {
 	for _, p := range patterns {
 		if p == "*" || matches(strings.ToLower(p), strings.ToLower(action)) {

@@ -140,7 +140,7 @@ func parseStatement(raw json.RawMessage) Statement {
 		_ = json.Unmarshal(raw, &effect)
 		s.Allow, s.Deny = effect.Effect != "Deny", effect.Effect != "Allow"
 		s.Unknown = fmt.Sprintf("a statement cannot be read: %v", err)
-		s.Actions, s.Resources = []string{"*"}, []string{"*"}
+		s.Actions, s.Resources, s.Principal = []string{"*"}, []string{"*"}, &Principals{Everyone: true}
 		return s
 	}
 	s.Sid, s.Actions, s.NotActions, s.Resources, s.NotResources = e.Sid, e.Action, e.NotAction, e.Resource, e.NotResource

@@ -152,8 +152,9 @@ func both(a, b []string) []string {
 	var out []string
 	for _, x := range a {
 		for _, y := range b {
-			if w, ok := witness(x, y); ok {
-				out = appendNew(out, strings.ReplaceAll(w, string(fresh), "*"))
+			found, _ := witnesses(x, y) // subjects are short: at most a few wildcards
+			for _, w := range found {
+				out = appendNew(out, generalize(w))
 			}
 		}
 	}
