@@ -25,6 +25,8 @@ type Store interface {
 	Position(ctx context.Context, tenant string) (int64, error)
 	// Scopes lists what has reported, by scope.
 	Scopes(ctx context.Context, tenant string) ([]ScopeState, error)
+	// Scope is one scope's state; ErrNotFound when it never reported.
+	Scope(ctx context.Context, tenant, scope string) (ScopeState, error)
 	// Packages calls fn for every package row of one asset.
 	Packages(ctx context.Context, tenant, asset string, fn func(Package) error) error
 

@@ -56,6 +56,12 @@ func testReports(t *testing.T, s triad.Store) {
 	if a := got.Sections["a"]; a.Status != triad.SectionUnread || a.Reason != "access denied" {
 		t.Errorf("section a is %+v", a)
 	}
+	if one, err := s.Scope(t.Context(), tenant, scope); err != nil || encode(one) != encode(got) {
+		t.Errorf("the scope alone is %+v, %v", one, err)
+	}
+	if _, err := s.Scope(t.Context(), tenant, "aws"); triad.ErrorCode(err) != triad.CodeNotFound {
+		t.Errorf("a scope that never reported: %v, want not found", err)
+	}
 }
 
 func testDeltas(t *testing.T, s triad.Store) {

@@ -18,7 +18,7 @@ func (s *Store) Estate(ctx context.Context, tenant string, fn func(triad.Row) er
 		if at, err = position(ctx, tx, tenant, positionChanges, ""); err != nil {
 			return err
 		}
-		scopes, err := s.scopes(ctx, tx, tenant)
+		scopes, err := s.scopes(ctx, tx, tenant, "")
 		if err != nil {
 			return err
 		}
@@ -95,7 +95,7 @@ func (s *Store) Packages(ctx context.Context, tenant, asset string, fn func(tria
 func (s *Store) Scopes(ctx context.Context, tenant string) ([]triad.ScopeState, error) {
 	var all []triad.ScopeState
 	err := s.view(ctx, func(tx *sql.Tx) (err error) {
-		all, err = s.scopes(ctx, tx, tenant)
+		all, err = s.scopes(ctx, tx, tenant, "")
 		return err
 	})
 	if err != nil {
@@ -104,10 +104,26 @@ func (s *Store) Scopes(ctx context.Context, tenant string) ([]triad.ScopeState, 
 	return all, nil
 }
 
-func (s *Store) scopes(ctx context.Context, tx *sql.Tx, tenant string) ([]triad.ScopeState, error) {
+// Scope implements triad.Store.
+func (s *Store) Scope(ctx context.Context, tenant, scope string) (triad.ScopeState, error) {
+	var all []triad.ScopeState
+	err := s.view(ctx, func(tx *sql.Tx) (err error) {
+		all, err = s.scopes(ctx, tx, tenant, "and s.scope = $2", scope)
+		return err
+	})
+	switch {
+	case err != nil:
+		return triad.ScopeState{}, fmt.Errorf("reading scope %s: %w", scope, err)
+	case len(all) == 0:
+		return triad.ScopeState{}, triad.Errorf(triad.CodeNotFound, "scope %s has never reported", scope)
+	}
+	return all[0], nil
+}
+
+func (s *Store) scopes(ctx context.Context, tx *sql.Tx, tenant, and string, args ...any) ([]triad.ScopeState, error) {
 	rows, err := tx.QueryContext(ctx, `select s.scope, s.collector, s.revision, s.taken, n.name, n.status, n.reason from scopes s
 		left join sections n on n.tenant = s.tenant and n.scope = s.scope
-		where s.tenant = $1 and s.revision > 0 order by s.scope, n.name`, tenant)
+		where s.tenant = $1 and s.revision > 0 `+and+` order by s.scope, n.name`, append([]any{tenant}, args...)...)
 	if err != nil {
 		return nil, err
 	}
