@@ -24,6 +24,9 @@ func Of(v reach.View, container, protocol string, port int) reach.Result {
 	}
 	protocol = strings.ToLower(protocol)
 	if p, name := kubernetes.PodOf(v, container); p != nil {
+		if name != "" && p.Ends(name) {
+			return graded(blocked(nil, triad.Hop{Type: "container", ID: name, Reason: "an init container ends before its pod serves", Evidence: &triad.Evidence{Source: "pods", Scope: p.Scope}}))
+		}
 		return ofPorts(v, container, protocol, port, kubernetes.Ports(v, p, name), func(proto string, port int) reach.Result {
 			return podResult(v, p, name, proto, port, nil)
 		})

@@ -20,13 +20,14 @@ func Indexes() []reach.Index {
 }
 
 func keyFront(name string) string     { return "exposure/load-balancer-named/" + strings.ToLower(name) }
+func keyTargetID(id string) string    { return "exposure/target/" + id }
 func keyNodesOf(suffix string) string { return "exposure/load-balancer-interfaces/" + suffix }
 
 // maxDoc bounds a document that is decoded here.
 const maxDoc = 4 << 20
 
-// Index is the reach.Index of what joins the adapters: load balancers by DNS name, and their
-// interfaces. It decodes nothing for others.
+// Index is the reach.Index of what joins the adapters: load balancers by DNS name, their
+// interfaces and their targets. It decodes nothing for others.
 func Index(_ string, a *triad.Asset) (decoded any, keys []string, err error) {
 	if len(a.Doc) == 0 || len(a.Doc) > maxDoc {
 		return nil, nil, nil
@@ -39,6 +40,16 @@ func Index(_ string, a *triad.Asset) (decoded any, keys []string, err error) {
 		}
 		if lb.DNSName != "" {
 			keys = append(keys, keyFront(lb.DNSName))
+		}
+	case "TargetGroup":
+		var g struct {
+			TargetHealthDescriptions []struct{ Target struct{ ID string } }
+		}
+		if err := json.Unmarshal(a.Doc, &g); err != nil {
+			return nil, nil, fmt.Errorf("decoding %s: %w", a.ID, err)
+		}
+		for _, t := range g.TargetHealthDescriptions {
+			keys = append(keys, keyTargetID(t.Target.ID))
 		}
 	case "NetworkInterface":
 		if !bytes.Contains(a.Doc, []byte(`"ELB `)) {

@@ -21,6 +21,7 @@ type machine struct {
 	found   bool
 	network string
 	tags    map[string]string
+	facts   *instanceFacts
 	// addresses that the machine itself, or its cluster, says it has.
 	addresses []netip.Addr
 	scope     string
@@ -59,7 +60,7 @@ func machineOf(v reach.View, id string) machine {
 				}
 			}
 			if a.Kind == "Instance" {
-				m.fill(a)
+				m.fill(row)
 				continue
 			}
 			var props triad.HostProps
@@ -75,16 +76,26 @@ func machineOf(v reach.View, id string) machine {
 	return m
 }
 
-func (m *machine) fill(a *triad.Asset) {
-	var doc struct {
-		VpcID string `json:"VpcId"`
+func (m *machine) fill(row *reach.Row) {
+	f := factsOf(row)
+	m.found, m.provider, m.network, m.tags, m.facts = true, "aws", f.network, row.Asset.Tags, f
+	if m.instance == "" {
+		m.instance = row.Asset.ID
 	}
-	if json.Unmarshal(a.Doc, &doc) == nil {
-		m.found, m.provider, m.network, m.tags = true, "aws", doc.VpcID, a.Tags
-		if m.instance == "" {
-			m.instance = a.ID
+}
+
+// like describes an instance by all that decides what reaches it from the internet. It is
+// empty for one that a load balancer has as a target, or of which that is not known.
+func (m machine) like(v reach.View) string {
+	if m.facts == nil || len(v.Rows(keyTargetID(m.instance))) > 0 {
+		return ""
+	}
+	for _, ip := range m.facts.primary {
+		if len(v.Rows(keyTargetID(ip))) > 0 {
+			return ""
 		}
 	}
+	return m.facts.like
 }
 
 // place is where a machine must take packets: a port at all its addresses, at those of one
@@ -105,7 +116,10 @@ func (m machine) ways(v reach.View, p place) []reach.Result {
 		if p.address.IsValid() {
 			target = aws.Target{Address: p.address, Network: m.network}
 		}
-		return m.family(p, aws.FromInternet(v, target, p.protocol, p.port))
+		if all := m.family(p, aws.FromInternet(v, target, p.protocol, p.port)); len(all) > 0 {
+			return all
+		}
+		return []reach.Result{blocked(start, triad.Hop{Type: "instance", ID: m.instance, Reason: "the internet reaches none of its IPv" + itoa(p.family) + " addresses"})}
 	case m.instance != "":
 		return []reach.Result{unknown(start, triad.Unread{Section: "ec2-describe-instances", Reason: "the account of instance " + m.instance + " was not collected"})}
 	case m.provider != "" && !slices.Contains([]string{"kind", "k3s", "minikube", "docker"}, m.provider):

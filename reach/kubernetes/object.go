@@ -170,6 +170,17 @@ func (p *Pod) running() bool {
 	return true // Running, Unknown (its node does not answer), or not told
 }
 
+// Ends reports whether a container of the pod ends before the pod serves: an init container
+// that is no sidecar.
+func (p *Pod) Ends(containerName string) bool {
+	for i := range p.Spec.InitContainers {
+		if c := &p.Spec.InitContainers[i]; c.Name == containerName {
+			return c.RestartPolicy != "Always"
+		}
+	}
+	return false
+}
+
 // ready reports whether Services send to it. A dump that tells no Ready condition is taken as ready.
 func (p *Pod) ready() bool {
 	for _, c := range p.Status.Conditions {
