@@ -66,6 +66,7 @@ smallest change that stops it.`,
 
 // commands lists the commands, one file each.
 var commands = []func(*app) *cobra.Command{
+	newUpCommand,
 	newDBCommand,
 	newScanCommand,
 	newCollectCommand,
