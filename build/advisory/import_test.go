@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -213,15 +214,11 @@ func TestAFailedImportKeepsTheOldAdvisories(t *testing.T) {
 	good := archive(t, []entry{record("A-2", day2, "npm", "a", "2")})
 	flipped := bytes.Clone(good)
 	flipped[45] ^= 0xff // in the compressed data
-	var bomb []entry
-	zeros := `{"id":"Z","details":"` + strings.Repeat("0", 15<<20) + `"}`
-	for i := range 20 {
-		bomb = append(bomb, entry{fmt.Sprintf("%d.json", i), zeros})
-	}
+	bomb := archiveBomb(t)
 	tests := map[string]feed{
 		"a cut archive":                  {"npm/all.zip.raw": {{"", string(good[:len(good)/2])}}},
 		"an archive with flipped bits":   {"npm/all.zip.raw": {{"", string(flipped)}}},
-		"an archive bomb":                {"npm/all.zip": bomb},
+		"an archive bomb":                {"npm/all.zip.raw": {{"", string(bomb)}}},
 		"an archive without any record":  {"npm/all.zip": {{"README.md", "x"}}},
 		"a KEV catalogue that is cut":    {"npm/all.zip": {record("A-2", day2, "npm", "a", "2")}, "kev/kev.json": {{"", `{"vulnerabilities":[`}}},
 		"an EPSS file that is something": {"npm/all.zip": {record("A-2", day2, "npm", "a", "2")}, "epss/epss.csv.gz": {{"", "else"}}},
@@ -252,6 +249,37 @@ func TestAFailedImportKeepsTheOldAdvisories(t *testing.T) {
 			}
 		})
 	}
+}
+
+// archiveBomb has one compressed record of 15 MiB under twenty names.
+func archiveBomb(tb testing.TB) []byte {
+	tb.Helper()
+	one := archive(tb, []entry{{"0.json", `{"id":"Z","details":"` + strings.Repeat("0", 15<<20) + `"}`}})
+	r, err := zip.NewReader(bytes.NewReader(one), int64(len(one)))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for i := range 20 {
+		header := r.File[0].FileHeader
+		header.Name = fmt.Sprintf("%d.json", i)
+		w, err := z.CreateRaw(&header)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		raw, err := r.File[0].OpenRaw()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if _, err := io.Copy(w, raw); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 func fileExists(path string) bool {
