@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -151,13 +152,7 @@ func parseEnd(s string) aws.End {
 // reachEstate reads the folders, or the store when there are none.
 func (a *app) reachEstate(ctx context.Context, o reachOptions) (*reach.Estate, error) {
 	if len(o.aws)+len(o.kubernetes)+len(o.docker) == 0 {
-		k, ok := any(a).(interface {
-			openEstate(context.Context, ...reach.Index) (*reach.Estate, error)
-		})
-		if !ok {
-			return nil, triad.Errorf(triad.CodeInvalid, "name what to read: --aws DIR, --kubernetes DIR, --docker DIR")
-		}
-		return k.openEstate(ctx, exposure.Indexes()...)
+		return a.storedEstate(ctx)
 	}
 	estate := reach.NewEstate(exposure.Indexes()...)
 	add := func(r *triad.Report, err error) error {
@@ -196,6 +191,29 @@ func (a *app) reachEstate(ctx context.Context, o reachOptions) (*reach.Estate, e
 		}
 	}
 	return estate, nil
+}
+
+// storedEstate reads the data directory's store, or the one of --store.
+func (a *app) storedEstate(ctx context.Context) (_ *reach.Estate, err error) {
+	e, err := a.estate(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	l, ok := e.(local)
+	if !ok {
+		return nil, triad.Errorf(triad.CodeUnavailable, "a running server does not take questions of reach yet; end it, or name folders with --aws, --kubernetes, --docker")
+	}
+	estate := reach.NewEstate(exposure.Indexes()...)
+	_, err = l.core.Store.Estate(ctx, a.tenant, func(r triad.Row) error {
+		// The row's bytes are valid during the call only.
+		_, err := estate.Put(r.Scope, r.Kind, r.Key, slices.Clone(r.Doc))
+		return err
+	})
+	if err == nil && estate.Len() == 0 {
+		err = triad.Errorf(triad.CodeNotFound, "the store is empty; run triad collect first, or name folders with --aws, --kubernetes, --docker")
+	}
+	return estate, err
 }
 
 // regionDirs returns the folders at and below dir, to aws/ACCOUNT/REGION, that hold a dump;

@@ -315,6 +315,9 @@ func (t *trace) forward(node point, dst netip.Addr, port int, preserved bool) *t
 	c := t.fork()
 	c.network = ""
 	ports := portRange(port, port)
+	if dst.Is6() && c.client.V6().Empty() || dst.Is4() && c.client.V4().Empty() {
+		preserved = false // the client's address is of the other family
+	}
 	if preserved {
 		sure, maybe := c.addresses()
 		before := c.sources

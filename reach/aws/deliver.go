@@ -17,7 +17,7 @@ func (t *trace) send(src point, dst netip.Addr, quiet bool) *trace {
 		t.origin(src)
 	}
 	p := peer{addrs: reach.Addresses(dst)}
-	if w.end.doc != nil && w.groups {
+	if w.end.doc != nil && w.groups && !w.transit {
 		p.groups = w.end.doc.groups()
 	}
 	t.groupsPass(src, true, p)
@@ -140,7 +140,7 @@ func (t *trace) fromInternet(at point) *trace {
 	if !public {
 		t.gate(triad.Hop{Type: "private-address", ID: at.text(), Evidence: at.evidence(""), Reason: at.text() + " has no public address"}, false, at.unread)
 	}
-	t.aclPass(at.scope, n.VPC, n.Subnet, false, netip.Addr{})
+	t.aclPass(entering(at.scope, n.VPC, n.Subnet))
 	return t.arrive(at, peer{addrs: t.client})
 }
 

@@ -249,29 +249,37 @@ func (t *trace) what() string {
 	return s
 }
 
-// aclPass passes the traffic through the network ACL of a subnet's border, and its answer
-// the other way. Outward says that the traffic leaves the subnet. The rules look at the far
-// end: the client, or the server when that is given, for a border on the client's side.
-func (t *trace) aclPass(scope, vpc, subnetID string, outward bool, server netip.Addr) {
-	acl := t.e.aclOf(scope, vpc, subnetID)
+// border is one crossing of a subnet's border, where its network ACL stands.
+type border struct {
+	scope, vpc, subnet string
+	outward            bool       // packets leave the subnet
+	server             netip.Addr // the far end when the client is on this side; else it is the client
+	forth, back        bool       // asked for the packets, for TCP's answer
+}
+
+// aclPass passes the traffic through the network ACL at a border, and its answer the other
+// way. The rules look at the far end.
+func (t *trace) aclPass(b border) {
+	acl := t.e.aclOf(b.scope, b.vpc, b.subnet)
 	h := triad.Hop{Type: "network-acl", Evidence: acl.evidence("")}
 	if acl.doc == nil {
-		u := acl.unread
-		if u == nil {
-			u = &triad.Unread{Scope: scope, Section: sectionACLs, Reason: "no network ACL of subnet " + subnetID + " is among those that were read"}
+		u := orUnread(acl.unread, b.scope, sectionACLs, "no network ACL of subnet "+b.subnet+" is among those that were read")
+		if b.forth {
+			t.gate(h, false, u)
 		}
-		t.gate(h, false, u)
-		t.answerGate(h, false, u)
+		if b.back {
+			t.answerGate(h, false, u)
+		}
 		return
 	}
 	h.ID = acl.doc.ID
 	pass := func(egress bool, ports reach.PortSet) (sure, maybe reach.Traffic, detail string) {
 		far := t.client
-		if server.IsValid() {
-			far = reach.Addresses(server)
+		if b.server.IsValid() {
+			far = reach.Addresses(b.server)
 		}
 		x, detail := t.aclAllows(acl.doc, egress, ports, far)
-		if server.IsValid() {
+		if b.server.IsValid() {
 			x = reach.NewTraffic(x.Ports(), t.client)
 		}
 		if acl.unread != nil {
@@ -279,17 +287,28 @@ func (t *trace) aclPass(scope, vpc, subnetID string, outward bool, server netip.
 		}
 		return x, x, detail
 	}
-	sure, maybe, detail := pass(outward, t.q.ports)
-	h.Evidence, h.Reason = acl.evidence(detail), acl.doc.ID+" stops "+t.what()+": "+detail
-	if !maybe.Empty() && t.through(maybe).Empty() {
-		h.Reason = acl.doc.ID + " lets through only a part of " + t.what() + ": ports " + maybe.Ports().String()
+	if b.forth {
+		sure, maybe, detail := pass(b.outward, t.q.ports)
+		h.Evidence, h.Reason = acl.evidence(detail), acl.doc.ID+" stops "+t.what()+": "+detail
+		if !maybe.Empty() && t.through(maybe).Empty() {
+			h.Reason = acl.doc.ID + " lets through only a part of " + t.what() + ": ports " + maybe.Ports().String()
+		}
+		t.filter(h, sure, maybe, acl.unread)
 	}
-	t.filter(h, sure, maybe, acl.unread)
-	if t.q.protocol == tcp {
-		sure, maybe, detail = pass(!outward, t.q.sports)
+	if b.back && t.q.protocol == tcp {
+		sure, maybe, detail := pass(!b.outward, t.q.sports)
 		h.Evidence, h.Reason = acl.evidence(detail), acl.doc.ID+" stops tcp to the client's ports "+t.q.sports.String()+": "+detail
 		t.answer(h, sure, maybe, acl.unread)
 	}
+}
+
+// leaving and entering are the borders on the client's and on the server's side.
+func leaving(scope, vpc, subnet string, server netip.Addr) border {
+	return border{scope: scope, vpc: vpc, subnet: subnet, outward: true, server: server, forth: true, back: true}
+}
+
+func entering(scope, vpc, subnet string) border {
+	return border{scope: scope, vpc: vpc, subnet: subnet, forth: true, back: true}
 }
 
 // aclAllows evaluates the rules in order. Detail is the rule to show: the first that allows

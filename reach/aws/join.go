@@ -81,11 +81,15 @@ func (e *engine) transit(w *way, at place, id string, dst netip.Addr, depth int,
 		return
 	}
 	step(true, "", unread)
-	// A packet to the gateway meets the list of the attachment's subnet inbound, unless the
-	// source is in the same subnet.
+	// What goes to the gateway meets the list of the attachment's subnet inbound. In that very
+	// subnet it meets both directions of its list, and what comes from the gateway none.
 	// https://docs.aws.amazon.com/vpc/latest/tgw/tgw-nacls.html
-	if entry != "" && entry != at.subnet.doc.ID {
-		w.then(func(t *trace) { t.aclPass(at.scope, at.vpc, entry, false, netip.Addr{}) })
+	if entry != "" {
+		b := entering(at.scope, at.vpc, entry)
+		if entry == at.subnet.doc.ID && depth == 0 {
+			w.besideTransit, b.back = true, false
+		}
+		w.then(func(t *trace) { t.aclPass(b) })
 	}
 	gateway := triad.Hop{Type: "transit-gateway", ID: id, Evidence: from.evidence("attachment " + from.doc.ID)}
 	w.then(func(t *trace) { t.hop(gateway.Type, gateway.ID, gateway.Evidence) })
@@ -98,7 +102,7 @@ func (e *engine) transit(w *way, at place, id string, dst netip.Addr, depth int,
 		w.stop("transit-gateway", id, "", &triad.Unread{Scope: at.scope, Section: sectionAttachments, Reason: "what lies behind the " + to.doc.ResourceType + " attachment " + to.doc.ID + " is not in the estate"})
 		return
 	}
-	w.groups = w.groups && e.groupsAcross(id, from, to)
+	w.groups, w.transit = w.groups && e.groupsAcross(id, from, to), true
 	e.fromTransit(w, at, id, to, dst, depth)
 }
 
@@ -118,7 +122,7 @@ func (e *engine) fromTransit(w *way, at place, id string, to found[transitAttach
 			w.stop("transit-gateway", id, "", orUnread(s.unread, scope, sectionSubnets, "the subnet of attachment "+to.doc.ID+" is not among those that were read"))
 			return
 		}
-		w.then(func(t *trace) { t.aclPass(scope, vpcID, exit, true, dst) })
+		w.then(func(t *trace) { t.aclPass(leaving(scope, vpcID, exit, dst)) })
 		src := at.source
 		e.onward(w, place{scope, vpcID, s, src}, dst, depth+1)
 		return
@@ -126,15 +130,29 @@ func (e *engine) fromTransit(w *way, at place, id string, to found[transitAttach
 	if unread != nil {
 		w.stop("transit-gateway", id, "", unread)
 	}
+	beside := exit
 	d := e.subnetOf(scope, vpcID, dst)
 	if exit != "" && d.doc != nil && d.doc.ID != exit {
-		w.then(func(t *trace) { t.aclPass(scope, vpcID, exit, true, dst) })
+		w.then(func(t *trace) { t.aclPass(leaving(scope, vpcID, exit, dst)) })
+		beside = ""
 	}
-	if d, ok := e.enter(w, scope, vpcID, dst, ""); ok {
-		e.arrive(w, scope, vpcID, dst)
-		src, back := at.source.addr, place{scope: scope, vpc: vpcID, subnet: d}
-		w.then(func(t *trace) { t.answerTransit(back, src, id, to) })
+	d, ok := e.enter(w, scope, vpcID, dst, beside)
+	if !ok {
+		return
 	}
+	e.arrive(w, scope, vpcID, dst)
+	src, back := at.source.addr, place{scope: scope, vpc: vpcID, subnet: d}
+	w.then(func(t *trace) {
+		if beside != "" { // the answer meets both directions of the list
+			b := entering(scope, vpcID, beside)
+			b.forth = false
+			t.aclPass(b)
+			b = leaving(scope, vpcID, beside, dst)
+			b.forth = false
+			t.aclPass(b)
+		}
+		t.answerTransit(back, src, id, to)
+	})
 }
 
 // answerTransit asks whether the answer finds its way back through a transit gateway.

@@ -261,6 +261,9 @@ func TestTransitGatewaysGoByZoneTableAndPropagation(t *testing.T) {
 	})
 	w.put("TransitGateway", sectionTransits, "tgw-1", doc{"TransitGatewayId": "tgw-1", "Options": doc{"SecurityGroupReferencingSupport": "enable"}})
 	w.expect(map[string]string{"i-b > i-2 tcp 81": "reachable"})
+	w.group("vpc-1", "sg-open", "in all - 0.0.0.0/0", "out tcp 81 sg-2", "out tcp 80 0.0.0.0/0") // outbound rules cannot refer across
+	w.expect(map[string]string{"i-b > i-2 tcp 81": "blocked security-group sg-open"})
+	w.group("vpc-1", "sg-open", "in all - 0.0.0.0/0", "out all - 0.0.0.0/0")
 
 	w.transitTable("tgw-rtb-1", []doc{{"DestinationCidrBlock": "10.2.1.0/24", "State": "blackhole", "Type": "static"}}, "tgw-attach-1", "tgw-attach-2")
 	w.expect(map[string]string{"i-b > i-2 tcp 80": "blocked route tgw-rtb-1"})
@@ -280,6 +283,30 @@ func TestTransitGatewaysGoByZoneTableAndPropagation(t *testing.T) {
 	w.expect(map[string]string{"i-b > i-2 tcp 80": "reachable"})
 }
 
+func TestNetworkACLsAroundATransitGatewayAreThoseOfTheAttachmentsSubnets(t *testing.T) {
+	w := transitWorld(t)
+	w.transitTable("tgw-rtb-1", nil, "tgw-attach-1", "tgw-attach-2")
+	// i-2 stands in the attachment's own subnet s-2: what comes from the gateway meets no list,
+	// its answer meets both directions.
+	w.acl("vpc-2", "acl-s2", []string{"s-2"}, "in 100 deny all - 10.0.0.0/16", "in 110 allow all - 10.2.0.0/16", "out 100 allow all - 0.0.0.0/0")
+	w.expect(map[string]string{"i-b > i-2 tcp 80": "reachable"})
+	w.acl("vpc-2", "acl-s2", []string{"s-2"}, "in 110 allow all - 10.0.0.0/8", "out 100 deny all - 10.0.0.0/16")
+	w.expect(map[string]string{
+		"i-b > i-2 tcp 80": "blocked network-acl acl-s2",
+		"i-b > i-2 udp 80": "blocked security-group sg-2",
+		"i-2 > i-b udp 80": "blocked network-acl acl-s2",
+	})
+	// In another subnet than the attachment's, both lists are asked.
+	w.acl("vpc-2", "acl-s2", []string{"s-2"}, openACL...)
+	w.subnet("vpc-2", "s-2b", "a", "10.2.2.0/24")
+	w.attach("tgw-attach-2", "vpc-2", "tgw-rtb-1", "s-2b")
+	w.acl("vpc-2", "acl-s2b", []string{"s-2b"}, "in 100 allow all - 0.0.0.0/0", "out 100 deny tcp 80 10.2.1.0/24", "out 110 allow all - 0.0.0.0/0")
+	w.expect(map[string]string{
+		"i-b > i-2 tcp 80": "blocked network-acl acl-s2b",
+		"i-2 > i-b tcp 80": "reachable",
+	})
+}
+
 func TestACentralNATIsReachedThroughATransitGateway(t *testing.T) {
 	w := transitWorld(t)
 	w.table("vpc-1", "rtb-main", "", "10.0.0.0/16 local", "10.0.0.0/8 tgw-1", "0.0.0.0/0 nat-1")
@@ -292,7 +319,7 @@ func TestACentralNATIsReachedThroughATransitGateway(t *testing.T) {
 	if r.Verdict != reach.Reachable {
 		t.Fatalf("%+v", r)
 	}
-	const want = "instance i-2, security-group sg-2, network-acl acl-2, route rtb-2, transit-gateway tgw-1, route tgw-rtb-1, network-acl acl-1, route rtb-main, network-acl acl-1, nat-gateway nat-1, network-acl acl-1, route rtb-pub, internet-gateway igw-1, internet"
+	const want = "instance i-2, security-group sg-2, network-acl acl-2, route rtb-2, network-acl acl-2, transit-gateway tgw-1, route tgw-rtb-1, network-acl acl-1, route rtb-main, network-acl acl-1, nat-gateway nat-1, network-acl acl-1, route rtb-pub, internet-gateway igw-1, internet"
 	if got := path(r); got != want {
 		t.Errorf("path %s\nwant %s", got, want)
 	}

@@ -20,8 +20,12 @@ const maxDepth = 12
 type way struct {
 	steps []func(t *trace)
 	end   point // the interface at the end; doc nil when there is none
-	// groups: references to security groups hold between the two ends.
-	groups bool
+	// groups: references to security groups hold between the two ends; across a transit
+	// gateway (transit) in inbound rules only.
+	groups, transit bool
+	// besideTransit: the source stands in the subnet of a transit gateway attachment, so that
+	// its answers meet no network ACL.
+	besideTransit bool
 	// internet: it ends on the internet; from is the address that the other side sees then.
 	internet bool
 	from     netip.Addr
@@ -55,7 +59,11 @@ func (e *engine) wayTo(src point, dst netip.Addr) *way {
 		e.arrive(w, src.scope, src.doc.VPC, dst)
 		return w
 	}
-	w.then(func(t *trace) { t.aclPass(src.scope, src.doc.VPC, s.doc.ID, true, dst) })
+	w.then(func(t *trace) {
+		b := leaving(src.scope, src.doc.VPC, s.doc.ID, dst)
+		b.back = !w.besideTransit
+		t.aclPass(b)
+	})
 	e.onward(w, place{src.scope, src.doc.VPC, s, src}, dst, 0)
 	return w
 }
@@ -91,7 +99,7 @@ func (e *engine) enter(w *way, scope, vpcID string, dst netip.Addr, from string)
 		return d, false
 	}
 	if d.doc.ID != from {
-		w.then(func(t *trace) { t.aclPass(scope, vpcID, d.doc.ID, false, netip.Addr{}) })
+		w.then(func(t *trace) { t.aclPass(entering(scope, vpcID, d.doc.ID)) })
 	}
 	return d, true
 }
@@ -265,7 +273,7 @@ func (e *engine) nat(w *way, at place, id string, dst netip.Addr, depth int) {
 	}
 	n := f.doc
 	if n.Subnet != at.subnet.doc.ID {
-		w.then(func(t *trace) { t.aclPass(at.scope, n.VPC, n.Subnet, false, netip.Addr{}) })
+		w.then(func(t *trace) { t.aclPass(entering(at.scope, n.VPC, n.Subnet)) })
 	}
 	open := n.State == "available" || n.State == ""
 	w.then(func(t *trace) {
@@ -290,7 +298,7 @@ func (e *engine) nat(w *way, at place, id string, dst netip.Addr, depth int) {
 		e.arrive(w, at.scope, n.VPC, dst)
 		return
 	}
-	w.then(func(t *trace) { t.aclPass(at.scope, n.VPC, n.Subnet, true, dst) })
+	w.then(func(t *trace) { t.aclPass(leaving(at.scope, n.VPC, n.Subnet, dst)) })
 	w.groups = false
 	e.onward(w, place{at.scope, n.VPC, s, src}, dst, depth+1)
 }
