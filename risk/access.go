@@ -121,18 +121,18 @@ func trustsPrincipal(arn string) func(triad.Trust) certainty {
 }
 
 // networkStores returns the data stores to which the network lets an asset connect.
-func (e *Engine) networkStores(c *graph.Context, from string) []reached {
+func (e *Engine) networkStores(c *graph.Context, from, vpc string) []reached {
 	if e.options.Ways.Connect == nil {
 		return nil
 	}
-	return graph.Get(c, graph.ID{Kind: "connect", Of: from}, func(c *graph.Context) []reached {
+	return graph.Get(c, graph.ID{Kind: "connect", Of: from + "|" + vpc}, func(c *graph.Context) []reached {
 		var all []reached
-		for _, r := range c.Rows(keyNetworkStores) {
-			d := e.store(c, r.Asset.ID)
+		for _, id := range e.nearStores(c, vpc) {
+			d := e.store(c, id)
 			if d.Public {
 				continue
 			}
-			way := e.options.Ways.Connect(c, from, r.Asset.ID)
+			way := e.options.Ways.Connect(c, from, id)
 			if way.Verdict == reach.Blocked {
 				continue
 			}

@@ -56,7 +56,7 @@ type machine struct {
 	Instance string // i-…, empty when no cloud is known to run it
 	Name     string
 	Tier     string
-	Row      *triad.AssetRef
+	VPC      string
 	Known    bool // somebody read the metadata settings
 	Off      bool
 	Tokens   string
@@ -121,8 +121,11 @@ func readMachine(v reach.View, id string) machine {
 		if p.Hostname != "" && m.Name == "" {
 			m.Name = p.Hostname
 		}
-		if r.Asset.Kind == "Instance" && m.Instance == "" {
-			m.Instance = r.Asset.ID
+		if r.Asset.Kind == "Instance" {
+			if m.Instance == "" {
+				m.Instance = r.Asset.ID
+			}
+			m.VPC = vpcOf(r.Asset)
 		}
 		if t := r.Asset.Tags["tier"]; t != "" {
 			tiers = append(tiers, t)

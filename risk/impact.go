@@ -39,8 +39,10 @@ func (e *Engine) memberCan(c *graph.Context, m member) can {
 		for _, account := range m.Accounts {
 			x.add(e, c, e.serviceAccountRoles(c, account), "")
 		}
+		vpc := ""
 		if m.Host != "" {
 			host := e.host(c, m.Host)
+			vpc = host.VPC
 			x.Machine = host.Name
 			if roles := e.machineRoles(c, host); len(roles) > 0 {
 				if answers, why := host.answers(m.HostNetwork); answers {
@@ -53,7 +55,7 @@ func (e *Engine) memberCan(c *graph.Context, m member) can {
 				}
 			}
 		}
-		x.Stores = merge(append(x.Stores, e.networkStores(c, m.ID)...))
+		x.Stores = merge(append(x.Stores, e.networkStores(c, m.ID, vpc)...))
 		return x
 	})
 }
@@ -80,7 +82,13 @@ func (e *Engine) functionCan(c *graph.Context, id string, p triad.FunctionProps)
 	return graph.Get(c, graph.ID{Kind: "impact", Of: id + "|" + p.Role}, func(c *graph.Context) can {
 		var x can
 		x.add(e, c, e.functionRoles(c, id, p), "")
-		x.Stores = merge(append(x.Stores, e.networkStores(c, id)...))
+		vpc := ""
+		for _, r := range c.Rows(id) {
+			if r.Asset != nil && len(r.Asset.Doc) > 0 && vpc == "" {
+				vpc = vpcOf(r.Asset)
+			}
+		}
+		x.Stores = merge(append(x.Stores, e.networkStores(c, id, vpc)...))
 		return x
 	})
 }
@@ -93,7 +101,7 @@ func (e *Engine) hostCan(c *graph.Context, id string) can {
 		if !m.Off {
 			x.add(e, c, e.machineRoles(c, m), "")
 		}
-		x.Stores = merge(append(x.Stores, e.networkStores(c, m.ID)...))
+		x.Stores = merge(append(x.Stores, e.networkStores(c, m.ID, m.VPC)...))
 		for _, id := range m.IDs {
 			if n := len(c.Rows(reach.RelationsTo(id, triad.RelRunsOn))); n > 0 {
 				x.Takeover = []string{"the machine under running containers"}

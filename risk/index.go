@@ -10,7 +10,6 @@ import (
 
 // Keys of Index.
 const (
-	keyNetworkStores = "risk/network-stores"  // data stores with an endpoint on the network
 	keyClusterNodes  = "risk/cluster-nodes/"  // + cluster: its Node rows
 	keyOIDCCluster   = "risk/managed-cluster" // clusters that a cloud provider runs
 )
@@ -22,10 +21,8 @@ func Index(_ string, a *triad.Asset) (any, []string, error) {
 		if a.Kind == "Node" {
 			return nil, []string{keyClusterNodes + objectOf(a.ID, a.Kind).cluster}, nil
 		}
-	case triad.TypeDataStore:
-		if p := props[triad.DataStoreProps](a); p.Port > 0 {
-			return nil, []string{keyNetworkStores}, nil
-		}
+	case triad.TypeDataStore, triad.TypeGateway:
+		return nil, networkKeys(a), nil
 	case triad.TypeCluster:
 		if strings.HasPrefix(a.ID, "arn:") {
 			return nil, []string{keyOIDCCluster}, nil

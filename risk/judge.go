@@ -190,7 +190,7 @@ func (f *folder) readAnyWay() *way {
 		if s.Store.Port == 0 {
 			return publicStore(*s.Store)
 		}
-		return &way{Result: e.options.Ways.dataStore(c, s.Ref.ID), Port: s.Store.Port, Protocol: "tcp", Member: s.Store.Name}
+		return &way{Result: e.storeWay(c, s.Ref.ID), Port: s.Store.Port, Protocol: "tcp", Member: s.Store.Name}
 	}
 	members := s.Members
 	if s.Host != nil {

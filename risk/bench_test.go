@@ -1,0 +1,119 @@
+package risk_test
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/bench/estate"
+	"github.com/triad-security/triad/reach/exposure"
+	"github.com/triad-security/triad/risk"
+)
+
+// assets is the size of the generated estate; TRIAD_BENCH_ASSETS changes it.
+func assets() int {
+	if n, err := strconv.Atoi(os.Getenv("TRIAD_BENCH_ASSETS")); err == nil {
+		return n
+	}
+	return 100_000
+}
+
+func realWays() risk.Ways {
+	return risk.Ways{
+		Container: exposure.Of, Ports: exposure.Ports, Function: exposure.Function,
+		Host: exposure.Host, DataStore: exposure.DataStore, Connect: exposure.Connect,
+	}
+}
+
+// generated returns the change log of a generated estate and advisories on five packages of
+// each image.
+func generated(tb testing.TB, n int) (*world, estate.Size, *fakeMatcher) {
+	tb.Helper()
+	w, size := newWorld(), estate.OfAssets(n)
+	m := &fakeMatcher{revision: "1", advisories: map[string]triad.Vulnerability{}}
+	for p := range 5 {
+		for v := range 10 {
+			m.advisories[fmt.Sprintf("package-%d@%d.0", p, v)] = triad.Vulnerability{
+				ID: fmt.Sprintf("CVE-2026-%d", p), Fixed: "99", Exploitation: []string{"none", "public-poc", "active"}[p%3], Automatable: "yes", CVSS: 7,
+			}
+		}
+	}
+	err := size.Reports(func(r *triad.Report) error {
+		for _, s := range r.Sections {
+			w.put(r.Scope, triad.RowSection, s.Name, s)
+		}
+		for _, a := range r.Assets {
+			w.asset(r.Scope, a)
+		}
+		for _, x := range r.Relations {
+			w.put(r.Scope, triad.RowRelation, x.Key(), x)
+		}
+		for _, p := range r.Packages {
+			w.pack(r.Scope, p)
+		}
+		return nil
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return w, size, m
+}
+
+func BenchmarkFullCompute(b *testing.B) {
+	w, _, m := generated(b, assets())
+	changes := w.take()
+	for b.Loop() {
+		e := risk.NewEngine(risk.Options{Ways: realWays(), Indexes: exposure.Indexes(), Matcher: m})
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		u, err := e.Apply(b.Context(), changes)
+		if err != nil {
+			b.Fatal(err)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(len(u.Put)), "decisions")
+		b.ReportMetric(float64(u.Subjects), "subjects")
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/(1<<20), "MiB")
+		u = nil
+		runtime.KeepAlive(e)
+	}
+}
+
+// BenchmarkChange opens and closes one security group: that of a cell's nodes, which all its
+// pods and instances read.
+func BenchmarkChange(b *testing.B) {
+	w, size, m := generated(b, assets())
+	e := risk.NewEngine(risk.Options{Ways: realWays(), Indexes: exposure.Indexes(), Matcher: m})
+	if _, err := e.Apply(b.Context(), w.take()); err != nil {
+		b.Fatal(err)
+	}
+	var times []time.Duration
+	recomputed, changed := 0, 0
+	for i := 0; b.Loop(); i++ {
+		cell := i / 2 % size.Cells
+		from := "0.0.0.0/0"
+		if i%2 == 1 {
+			from = estate.Balancer(cell)
+		}
+		w.asset(estate.Scope(cell), estate.SecurityGroup(cell, estate.Group(cell), from, 8080))
+		changes := w.take()
+		start := time.Now()
+		u, err := e.Apply(b.Context(), changes)
+		if err != nil {
+			b.Fatal(err)
+		}
+		times = append(times, time.Since(start))
+		recomputed, changed = max(recomputed, u.Recomputed), max(changed, len(u.Put))
+	}
+	slices.Sort(times)
+	b.ReportMetric(float64(times[len(times)/2].Microseconds())/1000, "ms-median")
+	b.ReportMetric(float64(recomputed), "recomputed-max")
+	b.ReportMetric(float64(changed), "decisions-max")
+}
