@@ -45,7 +45,7 @@ func podResult(v reach.View, p *kubernetes.Pod, name, proto string, port int, se
 		if e.Forwards() && len(entrances) > manyEntrances {
 			// Of nodes that the network cannot tell apart one answers for all.
 			if like := q.machine(e.Node).like(v); like != "" {
-				if like += "|" + string(e.Way) + itoa(e.Port); asked[like] {
+				if like += "|" + string(e.Way) + itoa(e.Port) + q.policed(e); asked[like] {
 					continue
 				}
 				asked[like] = true
@@ -71,6 +71,18 @@ func podResult(v reach.View, p *kubernetes.Pod, name, proto string, port int, se
 		stops = append(stops, kubernetes.PolicyStops(v, p, proto, port)...)
 	}
 	return best(ways, stops, unread)
+}
+
+// policed tells nodes apart whose addresses the pod's policies treat differently.
+func (q *podQuestion) policed(e kubernetes.Entrance) string {
+	if !e.Masquerades() {
+		return ""
+	}
+	seen := reach.Addresses(e.Node.Internal()...)
+	if kubernetes.PolicyIngress(q.v, q.pod, kubernetes.Peer{Addresses: seen}, q.proto, q.port).Allowed.Empty() {
+		return "|denied"
+	}
+	return "|allowed"
 }
 
 func open(ways []way) bool {
@@ -239,6 +251,13 @@ func (q *podQuestion) controllers() (ways []way, stops []triad.Hop, unread []tri
 		ways = append(ways, q.proxied(c, seen)...)
 		if open(ways) {
 			break
+		}
+	}
+	if !open(ways) {
+		for _, r := range kubernetes.Routes(q.v, q.pod, q.proto, q.port) {
+			ways = append(ways, way{Result: unknown([]triad.Hop{{Type: "internet"}}, triad.Unread{
+				Scope: r.Scope, Section: "gateways", Reason: r.Kind + " " + r.Path() + " leads to it, and what its gateway lets in is not followed",
+			})})
 		}
 	}
 	return ways, stops, unread

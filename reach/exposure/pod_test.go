@@ -187,6 +187,20 @@ status: {loadBalancer: {ingress: [{ip: 203.0.113.5}]}}
 `, want: "unknown"},
 		{name: "a load balancer of an account that was not collected", objects: podOn("b", vpcPodB) + service("type: LoadBalancer, ports: [{port: 80, targetPort: http}]}\nstatus: {loadBalancer: {ingress: [{hostname: other.elb.amazonaws.com}]}"), want: "unknown", hops: "load-balancer other.elb.amazonaws.com, service shop/web"},
 		{name: "an internal one of which only the name is known", objects: podOn("b", vpcPodB) + service("type: LoadBalancer, ports: [{port: 80, targetPort: http}]}\nstatus: {loadBalancer: {ingress: [{hostname: internal-other.elb.amazonaws.com}]}"), want: "small", stop: "load-balancer internal-other.elb.amazonaws.com"},
+		{name: "a route of the Gateway API leads from who knows where", objects: podOn("b", vpcPodB) + clusterIP + `
+kind: HTTPRoute
+metadata: {name: r, namespace: shop}
+spec: {rules: [{backendRefs: [{name: web, port: 80}]}]}
+---
+`, want: "unknown"},
+		{name: "a virtual service too", objects: podOn("b", vpcPodB) + clusterIP + `
+kind: VirtualService
+metadata: {name: r, namespace: mesh}
+spec: {http: [{route: [{destination: {host: web.shop.svc.cluster.local}}]}]}
+---
+`, want: "unknown"},
+		{name: "a load balancer of the AWS controller is internal unless it says otherwise", objects: podOn("b", vpcPodB) + service("type: LoadBalancer, loadBalancerClass: service.k8s.aws/nlb, ports: [{port: 80, targetPort: http}]}\nstatus: {loadBalancer: {ingress: [{hostname: other.elb.amazonaws.com}]}"), want: "small", stop: "load-balancer other.elb.amazonaws.com"},
+		{name: "an IPv6 service takes nothing by the node's IPv4 address", objects: podOn("a", vpcPodA) + service("ipFamilies: [IPv6], "+nodePort), node: []string{openNode}, want: "small", stop: "instance i-a"},
 		{name: "without services nothing is sure", objects: podOn("a", vpcPodA), more: func(w *world) {
 			w.PutSection(cluster, triad.Section{Name: "services", Status: triad.SectionUnread, Reason: "forbidden"})
 		}, want: "unknown"},

@@ -56,7 +56,7 @@ func Deliver(v reach.View, e Entrance, a Arrival, containerName string) Delivery
 	}
 	sources := a.Sources
 	if e.Masquerades() && e.Node != nil {
-		sources = reach.Addresses(e.Node.Addresses()...)
+		sources = reach.Addresses(e.Node.Internal()...)
 	}
 	finish(v, e.pod, Peer{Addresses: sources}, e.Protocol, e.target, a, containerName, &d)
 	if e.Masquerades() {

@@ -141,7 +141,7 @@ func (b backing) entrances(v reach.View, p *Pod, own *Node, entrance func(Way, *
 			continue
 		}
 		e := entrance(WayNodePort, n)
-		e.Service, e.port, e.Port = s, b.Port, b.Port.NodePort
+		e.Service, e.port, e.Port, e.Family = s, b.Port, b.Port.NodePort, s.family()
 		if b.Port.NodePort != 0 {
 			all = append(all, e)
 		}
@@ -153,6 +153,17 @@ func (b backing) entrances(v reach.View, p *Pod, own *Node, entrance func(Way, *
 		}
 	}
 	return all
+}
+
+// family is 4 or 6 when the service takes packets of one family only, else 0.
+func (s *Service) family() int {
+	switch {
+	case len(s.Spec.IPFamilies) != 1:
+		return 0
+	case s.Spec.IPFamilies[0] == "IPv6":
+		return 6
+	}
+	return 4
 }
 
 func (b backing) evidence() *triad.Evidence {

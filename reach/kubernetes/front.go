@@ -33,6 +33,21 @@ var internalAnnotations = map[string]string{
 	"service.beta.kubernetes.io/ibm-load-balancer-cloud-provider-scope": "private",
 }
 
+// internalService reports whether a Service asked for a load balancer without a public
+// address, as the AWS Load Balancer Controller understands the lack of a scheme too.
+// https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/service/annotations/#lb-scheme
+func (s *Service) internalService() bool {
+	const prefix = "service.beta.kubernetes.io/aws-load-balancer-"
+	byController := s.Spec.LoadBalancerClass == "service.k8s.aws/nlb" || s.Spec.LoadBalancerClass == "eks.amazonaws.com/nlb" ||
+		s.Meta.Annotations[prefix+"type"] == "external" || s.Meta.Annotations[prefix+"type"] == "nlb-ip"
+	return internal(&s.Meta) || byController && s.Meta.Annotations[prefix+"scheme"] == "" && s.Meta.Annotations[prefix+"internal"] == ""
+}
+
+// internalIngress is internalService for an Ingress: an ALB is internal unless told otherwise.
+func (i *Ingress) internalIngress(controller string) bool {
+	return internal(&i.Meta) || cloudControllers[controller] == "aws" && i.Meta.Annotations["alb.ingress.kubernetes.io/scheme"] == ""
+}
+
 func internal(m *meta) bool {
 	for k, value := range internalAnnotations {
 		if m.Annotations[k] == value {
@@ -55,17 +70,18 @@ func Fronts(v reach.View, p *Pod, proto string, port int) []Front {
 		if b.Service.Spec.Type == "LoadBalancer" {
 			for _, name := range b.Service.Status.LoadBalancer.fronts() {
 				all = append(all, Front{
-					Name: trimFront(name), Internal: internal(&b.Service.Meta),
+					Name: trimFront(name), Internal: b.Service.internalService(),
 					Ranges: parseRanges(b.Service.Spec.SourceRanges), Hops: []triad.Hop{service},
 				})
 			}
 		}
 		for _, i := range routing(v, b) {
-			if cloudControllers[i.controller(v)] == "" {
+			controller := i.controller(v)
+			if cloudControllers[controller] == "" {
 				continue
 			}
 			for _, name := range i.Status.LoadBalancer.fronts() {
-				f := Front{Name: trimFront(name), Internal: internal(&i.Meta), Hops: []triad.Hop{ingressHop(i, b), service}}
+				f := Front{Name: trimFront(name), Internal: i.internalIngress(controller), Hops: []triad.Hop{ingressHop(i, b), service}}
 				if list := i.Meta.Annotations["alb.ingress.kubernetes.io/inbound-cidrs"]; list != "" {
 					f.Ranges = parseRanges(strings.Split(list, ","))
 				}

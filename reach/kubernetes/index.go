@@ -134,6 +134,8 @@ func newObject(kind string) object {
 		return new(Namespace)
 	case "TargetGroupBinding":
 		return new(TargetGroupBinding)
+	case "HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "UDPRoute", "Route", "IngressRoute", "IngressRouteTCP", "HTTPProxy", "VirtualService":
+		return &Route{Kind: kind}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -232,10 +233,15 @@ func (n *Node) Instance() string {
 }
 
 // Addresses are the node's internal and external addresses.
-func (n *Node) Addresses() []netip.Addr {
+func (n *Node) Addresses() []netip.Addr { return n.addresses("InternalIP", "ExternalIP") }
+
+// Internal are the addresses from which the node sends to pods.
+func (n *Node) Internal() []netip.Addr { return n.addresses("InternalIP") }
+
+func (n *Node) addresses(types ...string) []netip.Addr {
 	var all []netip.Addr
 	for _, a := range n.Status.Addresses {
-		if a.Type == "InternalIP" || a.Type == "ExternalIP" {
+		if slices.Contains(types, a.Type) {
 			if ip, err := netip.ParseAddr(a.Address); err == nil {
 				all = append(all, ip.Unmap())
 			}
@@ -254,6 +260,7 @@ type Service struct {
 		Selector              map[string]string `json:"selector"`
 		Ports                 []servicePort     `json:"ports"`
 		ExternalIPs           []string          `json:"externalIPs"`
+		IPFamilies            []string          `json:"ipFamilies"`
 		ExternalTrafficPolicy string            `json:"externalTrafficPolicy"`
 		SourceRanges          []string          `json:"loadBalancerSourceRanges"`
 		LoadBalancerClass     string            `json:"loadBalancerClass"`
