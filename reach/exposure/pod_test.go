@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/reach"
 )
 
 const nodes = `
@@ -290,4 +291,70 @@ spec: {ingressClassName: nginx, defaultBackend: {service: {name: proxy, port: {n
 ---
 `)
 	expect(t, Of(w, "k8s:c/Pod/edge/proxy#c", "tcp", 80), "small", "", "")
+}
+
+func TestOneOfManyNodes(t *testing.T) {
+	build := func(more string) *world {
+		w := newWorld(t)
+		var text strings.Builder
+		text.WriteString(nodes)
+		for i := range 30 {
+			n := itoa(i)
+			w.instance("i-n"+n, "sg-node", "subnet-public", "54.2.0."+n, "10.0.1."+itoa(100+i))
+			text.WriteString("\nkind: Node\nmetadata: {name: n" + n + "}\nspec: {providerID: \"aws:///zone/i-n" + n + "\"}\nstatus: {addresses: [{type: InternalIP, address: 10.0.1." + itoa(100+i) + "}]}\n---\n")
+		}
+		w.objects(text.String() + podOn("b", overlay) + service(nodePort) + more)
+		return w
+	}
+	ask := func(w *world) string {
+		return string(Of(w, "k8s:c/Pod/shop/web#web", "tcp", 8080).Exposure)
+	}
+	w := build("")
+	w.group("sg-node")
+	if got := ask(w); got != "small" {
+		t.Errorf("all shut: %s", got)
+	}
+	w.group("sg-other", openNode)
+	w.instance("i-n17", "sg-other", "subnet-public", "54.2.0.17", "10.0.1.117")
+	if got := ask(w); got != "open" {
+		t.Errorf("one open: %s", got)
+	}
+	w = build(policy(`ingress: [{from: [{ipBlock: {cidr: 10.0.1.117/32}}]}]`))
+	w.group("sg-node", openNode)
+	if got := ask(w); got != "open" {
+		t.Errorf("one that the policy knows: %s", got)
+	}
+	w = build("")
+	w.group("sg-node", "tcp 30080 sg-lb")
+	w.group("sg-lb", "tcp 443 0.0.0.0/0")
+	w.balancer("application", "internet-facing", "sg-lb", "instance", []doc{}, "i-n23|30080")
+	if got := ask(w); got != "open" {
+		t.Errorf("one behind a load balancer: %s", got)
+	}
+}
+
+func TestARecordingHoldsWhatConnectionsDependOn(t *testing.T) {
+	w := newWorld(t)
+	w.group("sg-db", "tcp 5432 sg-node")
+	w.database(triad.DataStoreProps{Subnets: []string{"subnet-private"}, SecurityGroups: []string{"sg-db"}})
+	w.objects(nodes + podOn("b", vpcPodB) + policy(`policyTypes: [Egress], egress: [{}]`))
+	rec := reach.NewRecorder(w)
+	if r := Connect(rec, "k8s:c/Pod/shop/web#web", dbARN); r.Verdict != reach.Reachable {
+		t.Fatalf("%+v", r)
+	}
+	for _, key := range []string{dbARN, "subnet-private", "sg-db", "k8s:c/Pod/shop/web", "k8s:c/Node/b", "i-b"} {
+		if _, ok := rec.Read[key]; !ok {
+			t.Errorf("%s was not recorded", key)
+		}
+	}
+	// A policy that comes later is one that the answer depends on, though nothing was there.
+	touched := w.PutAsset(cluster, &triad.Asset{ID: "k8s:c/NetworkPolicy/shop/q", Kind: "NetworkPolicy", Doc: []byte(`{"metadata":{"name":"q","namespace":"shop"},"spec":{"podSelector":{"matchLabels":{"app":"web"}}}}`)})
+	hit := false
+	for _, key := range touched {
+		_, ok := rec.Read[key]
+		hit = hit || ok
+	}
+	if !hit {
+		t.Errorf("a new policy touches %v, of which nothing was recorded", touched)
+	}
 }

@@ -12,8 +12,14 @@ func TestPatternsOfPolicies(t *testing.T) {
 		pattern, s string
 		want       bool
 	}{
-		{"lambda:*", "lambda:InvokeFunction", true}, {"*", "", true}, {"a?c", "abc", true}, {"a?c", "ac", false},
-		{"*Function*", "lambda:InvokeFunctionUrl", true}, {"lambda:Invoke", "lambda:InvokeFunction", false}, {"a*b*c", "aXbYc", true}, {"a*b*c", "aXbY", false},
+		{"lambda:*", "lambda:InvokeFunction", true},
+		{"*", "", true},
+		{"a?c", "abc", true},
+		{"a?c", "ac", false},
+		{"*Function*", "lambda:InvokeFunctionUrl", true},
+		{"lambda:Invoke", "lambda:InvokeFunction", false},
+		{"a*b*c", "aXbYc", true},
+		{"a*b*c", "aXbY", false},
 	} {
 		if match(x.pattern, x.s) != x.want {
 			t.Errorf("%q on %q", x.pattern, x.s)
