@@ -29,6 +29,13 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, opener(t))
 }
 
+func TestMain(m *testing.M) { storetest.Main(m) }
+
+func TestEachReportIsWholeOrAbsentWhenTheProcessIsKilled(t *testing.T) {
+	server := storetest.Start(t)
+	storetest.Crash(t, server.Database(t), 9, func() { server.Crash(t) })
+}
+
 func BenchmarkStore(b *testing.B) {
 	storetest.Bench(b, opener(b))
 }

@@ -26,6 +26,12 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, open)
 }
 
+func TestMain(m *testing.M) { storetest.Main(m) }
+
+func TestEachReportIsWholeOrAbsentWhenTheProcessIsKilled(t *testing.T) {
+	storetest.Crash(t, "sqlite:"+filepath.Join(t.TempDir(), "triad.db"), 12, nil)
+}
+
 func BenchmarkStore(b *testing.B) {
 	storetest.Bench(b, open)
 }

@@ -21,6 +21,7 @@ import (
 
 // Server is a PostgreSQL server with a data directory and socket of its own.
 type Server struct {
+	run    func() (*exec.Cmd, error)
 	cmd    *exec.Cmd
 	socket string
 	made   int
@@ -78,29 +79,48 @@ func StartServer(ctx context.Context) (_ *Server, stop func(), err error) {
 		remove()
 		return nil, nil, fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		remove()
-		return nil, nil, err
-	}
-	defer log.Close()
-	s := &Server{socket: dir, cmd: run("postgres", "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "max_wal_size=4GB")}
-	s.cmd.Stdout, s.cmd.Stderr = log, log
-	if err := s.cmd.Start(); err != nil {
-		remove()
-		return nil, nil, err
-	}
+	s := &Server{socket: dir, run: func() (*exec.Cmd, error) {
+		log, err := os.OpenFile(filepath.Join(dir, "log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		defer log.Close()
+		cmd := run("postgres", "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "max_wal_size=4GB")
+		cmd.Stdout, cmd.Stderr = log, log
+		return cmd, cmd.Start()
+	}}
 	stop = func() {
-		s.cmd.Process.Signal(syscall.SIGINT) // fast shutdown
-		s.cmd.Wait()
+		s.end(syscall.SIGINT) // fast shutdown
 		remove()
+	}
+	if s.cmd, err = s.run(); err != nil {
+		remove()
+		return nil, nil, err
 	}
 	if err := s.ready(ctx); err != nil {
-		text, _ := os.ReadFile(log.Name())
+		text, _ := os.ReadFile(filepath.Join(dir, "log"))
 		stop()
 		return nil, nil, fmt.Errorf("starting PostgreSQL: %w: %s", err, text)
 	}
 	return s, stop, nil
+}
+
+func (s *Server) end(signal syscall.Signal) {
+	s.cmd.Process.Signal(signal)
+	s.cmd.Wait()
+}
+
+// Crash ends the server without writing anything more, as a power cut would, and starts it
+// again: it recovers from its log.
+func (s *Server) Crash(t testing.TB) {
+	s.end(syscall.SIGQUIT) // immediate shutdown; SIGKILL would leave its children behind
+	var err error
+	if s.cmd, err = s.run(); err == nil {
+		err = s.ready(context.Background())
+	}
+	if err != nil {
+		t.Errorf("starting PostgreSQL again: %v", err)
+	}
 }
 
 // account is who runs the server; it refuses to run as root.

@@ -130,10 +130,15 @@ func rowName(scope string, kind triad.RowKind, key string) string {
 // each entry's Before is what the log said so far.
 func replay(t tb, s triad.Store, tenant string) rows {
 	t.Helper()
-	all := rows{}
-	var last int64
+	all, _ := follow(t, s, tenant, rows{}, 0)
+	return all
+}
+
+// follow goes on from what the log told up to a position.
+func follow(t tb, s triad.Store, tenant string, all rows, last int64) (rows, int64) {
+	t.Helper()
 	for {
-		changes, err := s.Changes(t.Context(), tenant, last, 100)
+		changes, err := s.Changes(t.Context(), tenant, last, 500)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +168,7 @@ func replay(t tb, s triad.Store, tenant string) rows {
 	if p, err := s.Position(t.Context(), tenant); err != nil || p != last {
 		t.Fatalf("the log ends at %d, Position is %d, %v", last, p, err)
 	}
-	return all
+	return all, last
 }
 
 // check compares the store with the rows expected and with what its log says.
