@@ -152,6 +152,9 @@ func (st *state) fix(j *judged) *triad.Fix {
 			steps = append(steps, "upgrade "+v.Package+" "+v.Version+" to "+v.Fixed)
 		}
 		f.Detail = strings.Join(sorted(steps), ", ")
+		if images := st.images(); len(images) > 0 && f.Detail != "" {
+			f.Detail += " in " + strings.Join(images, ", ")
+		}
 		if !all {
 			f.Detail = join("; ", f.Detail, "no fixed version is known for the rest")
 		}
@@ -174,6 +177,18 @@ func (st *state) fix(j *judged) *triad.Fix {
 		return nil
 	}
 	return &f
+}
+
+// images are the references of what the subject runs.
+func (st *state) images() []string {
+	var list []string
+	for _, m := range st.Subject.Members {
+		if m.Reference != "" {
+			list = append(list, m.Reference)
+		}
+	}
+	list = sorted(list)
+	return list[:min(len(list), 4)]
 }
 
 // sentence is the reason in one sentence.

@@ -18,7 +18,13 @@ type cause struct {
 }
 
 func causeOf(c triad.Change) cause {
-	return cause{fmt.Sprintf("change %d: %s %s of %s", c.Seq, c.Kind, c.Key, c.Scope), c.At}
+	key := c.Key
+	if c.Kind == triad.RowPackage || c.Kind == triad.RowFinding { // the scope or the decision names the asset
+		if _, rest, ok := strings.Cut(key, "|"); ok {
+			key = strings.TrimSuffix(rest, "|")
+		}
+	}
+	return cause{fmt.Sprintf("change %d: %s %s of %s", c.Seq, c.Kind, key, c.Scope), c.At}
 }
 
 // everyCause names all the changes of a step, for what no single one can be named for.
@@ -133,8 +139,8 @@ func causeText(by []int, causes []cause) (string, time.Time) {
 			texts = append(texts, t)
 		}
 	}
-	if len(texts) > 4 {
-		texts = append(texts[:4], "and more")
+	if len(texts) > 3 { // the graph keeps a few causes of each, not all
+		texts = append(texts[:3], "and more")
 	}
 	return strings.Join(texts, "; "), at
 }

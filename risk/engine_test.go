@@ -31,7 +31,7 @@ func TestOneOfTwoEqualFindingsIsUrgentAndTheOtherIsNot(t *testing.T) {
 	if web.Outcome != triad.Immediate || web.Exposure != triad.ExposureOpen || web.Impact != "very-high" || web.Port != 8080 {
 		t.Errorf("web: %s, exposure %s, impact %s, port %d", web.Outcome, web.Exposure, web.Impact, web.Port)
 	}
-	for _, word := range []string{"any internet address", "KEV", "Redshift sales"} {
+	for _, word := range []string{"is reachable from any internet address", "KEV", "Redshift sales"} {
 		if !strings.Contains(web.Sentence, word) {
 			t.Errorf("the sentence %q does not say %q", web.Sentence, word)
 		}

@@ -6,28 +6,33 @@ import (
 	"github.com/triad-security/triad"
 )
 
-// text says in words how exposed the way is.
+// text says in words how exposed the way is, as a sentence without its end.
 func (w *way) text() string {
-	to := ""
-	if w.Port > 0 && w.Member != "" {
-		to = " to port " + itoa(w.Port) + " of " + w.Member
+	it := "it"
+	if w.Port > 0 && w.Member != "" && !w.invoked() {
+		it = "port " + itoa(w.Port) + " of " + w.Member
 	}
 	switch w.Exposure {
 	case triad.ExposureOpen:
-		return "reachable from any internet address" + w.entrance() + to
+		return it + " is reachable from any internet address" + w.entrance()
 	case triad.ExposureControlled:
-		return "reachable from " + sources(w.Sources) + " only" + w.entrance() + to
+		return it + " is reachable from " + sources(w.Sources) + " only" + w.entrance()
 	case triad.ExposureUnknown:
-		return "whether the internet reaches it" + to + " is unknown (" + unreadText(w.Unread) + "), so it counts as open"
+		return "whether the internet reaches " + it + " is unknown (" + unreadText(w.Unread) + "), so it counts as open"
 	}
 	if w.BlockedBy == nil {
-		return "not reachable from the internet" + to
+		return it + " is not reachable from the internet"
 	}
-	text := "not reachable from the internet" + to + ": stopped at " + hop(*w.BlockedBy)
+	text := it + " is not reachable from the internet: stopped at " + hop(*w.BlockedBy)
 	if w.BlockedBy.Reason != "" {
 		text += " (" + w.BlockedBy.Reason + ")"
 	}
 	return text
+}
+
+// invoked reports whether the way leads to a function, which has no port of its own.
+func (w *way) invoked() bool {
+	return len(w.Path) > 0 && w.Path[len(w.Path)-1].Type == "function"
 }
 
 func sources(list []string) string {
@@ -83,32 +88,33 @@ func (w *way) change() string {
 		text := "opening " + hop(*w.BlockedBy)
 		if n := len(w.AlsoBlockedBy); n > 0 {
 			var others []string
-			for _, h := range w.AlsoBlockedBy {
+			for _, h := range w.AlsoBlockedBy[:min(n, 4)] {
 				others = append(others, hop(h))
 			}
-			text += ", and " + strings.Join(others, ", ")
+			text += " (also in the way: " + strings.Join(others, ", ") + ")"
 		}
 		return text
 	case triad.ExposureUnknown:
 		return "reading " + unreadText(w.Unread)
 	}
 	if c := w.closing(); c != "" {
-		return c + " would make it small"
+		return "to " + c + " would make it small, unless another way is open"
 	}
 	return "closing any hop of its way"
 }
 
-// closing names the smallest change that closes the way: the hop that serves the fewest others.
+// closing names the smallest change that closes the way, as a command: the hop that serves
+// the fewest others.
 func (w *way) closing() string {
 	for i := len(w.Path) - 1; i >= 0; i-- {
 		h := w.Path[i]
 		switch h.Type {
 		case "function-url":
-			return "requiring AWS_IAM on the function's URL"
+			return "require AWS_IAM on the function's URL"
 		case "published-port":
-			return "publishing " + h.ID + " on 127.0.0.1 instead"
+			return "publish " + h.ID + " on 127.0.0.1 instead"
 		case "host-port":
-			return "removing host port " + h.ID
+			return "remove host port " + h.ID
 		}
 	}
 	for _, h := range w.Path {
@@ -119,11 +125,11 @@ func (w *way) closing() string {
 		if h.Evidence != nil && h.Evidence.Detail != "" {
 			rule = "'s rule " + h.Evidence.Detail
 		}
-		return "closing security group " + h.ID + rule
+		return "close security group " + h.ID + rule
 	}
 	for _, h := range w.Path {
 		if h.Type == "resource-policy" {
-			return "closing resource policy " + h.ID
+			return "close resource policy " + h.ID
 		}
 	}
 	return ""

@@ -66,6 +66,9 @@ func (p *pen) hop(h *triad.Hop, mark string) {
 	}
 	if e := h.Evidence; e != nil {
 		text := e.Detail
+		if text == h.Reason { // said above
+			text = ""
+		}
 		if e.Source != "" {
 			text = strings.TrimPrefix(text+"  ("+where(e)+")", "  ")
 		}
