@@ -29,7 +29,7 @@ type part struct {
 // aliases and, where only one stands there, what they stand downstream of. `related` never
 // joins. The result does not depend on the order of hits.
 func fold(hits []*hit) []*group {
-	var parts []part
+	parts := make([]part, 0, len(hits))
 	for _, h := range hits {
 		parts = append(parts, split(h)...)
 	}
@@ -57,12 +57,12 @@ func fold(hits []*hit) []*group {
 			}
 		}
 	}
-	byRoot := map[int]*group{}
+	byRoot := make([]*group, len(parts))
 	var groups []*group
 	for i, p := range parts {
 		g := byRoot[root(i)]
 		if g == nil {
-			g = &group{bundled: map[*hit]bool{}}
+			g = &group{}
 			byRoot[root(i)] = g
 			groups = append(groups, g)
 		}
@@ -70,6 +70,9 @@ func fold(hits []*hit) []*group {
 		g.ids = append(g.ids, p.hit.rec.ID)
 		g.hits = append(g.hits, p.hit)
 		if p.bundled {
+			if g.bundled == nil {
+				g.bundled = map[*hit]bool{}
+			}
 			g.bundled[p.hit] = true
 		}
 	}
@@ -87,7 +90,7 @@ func fold(hits []*hit) []*group {
 // errata, and only there, they are read as what the erratum fixes.
 func split(h *hit) []part {
 	r := h.rec
-	keys := []string{r.ID}
+	keys := append(make([]string, 0, 4+len(r.Aliases)), r.ID)
 	keys = append(keys, r.Aliases...)
 	own := (&advisory.Record{ID: r.ID, Aliases: r.Aliases}).CVEs()
 	up := (&advisory.Record{Upstream: r.Upstream}).CVEs()
