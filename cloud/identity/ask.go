@@ -2,8 +2,11 @@ package identity
 
 import "slices"
 
-// maxWitnesses bounds how many resources stand for a store's.
-const maxWitnesses = 4096
+// Bounds of what stands for a store's resources; beyond them a No becomes Unknown.
+const (
+	maxWitnesses = 256
+	maxRounds    = 4
+)
 
 // May decides whether the principal may do the action on at least one resource that the
 // pattern covers, such as arn:aws:s3:::media/*.
@@ -14,7 +17,7 @@ func (ps Policies) May(r Request) Result {
 	best := Result{}
 	resources, tooMany := ps.resources(r)
 	if tooMany {
-		best = Result{Truth: Unknown, Unknown: "a resource pattern has too many wildcards"}
+		best = Result{Truth: Unknown, Unknown: "the resource patterns have too many wildcards"}
 	}
 	for _, w := range resources {
 		one := r
@@ -46,7 +49,12 @@ func (ps Policies) resources(r Request) (out []string, tooMany bool) {
 		found, many := witnesses(a, b)
 		tooMany = tooMany || many
 		for _, w := range found {
-			if !seen[w] && len(out) < maxWitnesses {
+			w = instance(generalize(w)) // one run of fresh text is as good as two
+			switch {
+			case seen[w]:
+			case len(out) >= maxWitnesses:
+				tooMany = true
+			default:
 				seen[w] = true
 				out = append(out, w)
 			}
@@ -73,16 +81,23 @@ func (ps Policies) resources(r Request) (out []string, tooMany bool) {
 			}
 		}
 	}
-	// Several denials may each spare something: what all of them spare is their overlap.
-	for from := 0; from < len(out); {
-		w := generalize(out[from])
-		from++
-		for _, resource := range spared {
-			if resource, _, ok := r.Context.substitute(r.Principal, resource); ok {
-				add(resource, w)
+	// Several denials may each spare something: what all of them spare is their overlap, which
+	// takes as many rounds as there are patterns.
+	slices.Sort(spared)
+	spared = slices.Compact(spared)
+	from := 0
+	for range min(len(spared), maxRounds) {
+		round := out[from:]
+		from = len(out)
+		for _, w := range round {
+			for _, resource := range spared {
+				if resource, _, ok := r.Context.substitute(r.Principal, resource); ok {
+					add(resource, generalize(w))
+				}
 			}
 		}
 	}
+	tooMany = tooMany || len(spared) > maxRounds
 	return out, tooMany
 }
 

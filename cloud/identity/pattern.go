@@ -15,7 +15,11 @@ func instance(pattern string) string {
 
 // generalize is the pattern that a witness stands for.
 func generalize(witness string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(witness, freshRun, "*"), fresh, "?")
+	pattern := strings.ReplaceAll(strings.ReplaceAll(witness, freshRun, "*"), fresh, "?")
+	for strings.Contains(pattern, "**") {
+		pattern = strings.ReplaceAll(pattern, "**", "*")
+	}
+	return pattern
 }
 
 // matches reports whether a pattern with * (any run) and ? (any one character) covers s.
@@ -45,8 +49,8 @@ func matches(pattern, s string) bool {
 
 // Bounds of the search for witnesses of two patterns.
 const (
-	maxOverlaps = 64
-	maxSteps    = 1 << 16
+	maxOverlaps = 16
+	maxSteps    = 1 << 14
 )
 
 // witnesses returns strings that two patterns both match, one for each way in which they lie
