@@ -32,7 +32,8 @@ type Container struct {
 		} `json:"Networks"`
 	} `json:"NetworkSettings"`
 
-	scope string
+	// Scope that reported it.
+	Scope string `json:"-"`
 	row   string // asset ID
 }
 
@@ -72,7 +73,7 @@ func Index(scope string, a *triad.Asset) (decoded any, keys []string, err error)
 		}
 		return n, []string{keyNetwork(n.ID)}, nil
 	}
-	c := &Container{scope: scope, row: a.ID}
+	c := &Container{Scope: scope, row: a.ID}
 	if err := json.Unmarshal(a.Doc, c); err != nil {
 		return nil, nil, fmt.Errorf("decoding %s: %w", a.ID, err)
 	}

@@ -35,7 +35,7 @@ func Entrances(v reach.View, c *Container, proto string, port int) (all []Entran
 	}
 	owner, err := c.networkOwner(v)
 	if err != "" {
-		return nil, nil, []triad.Unread{{Scope: c.scope, Section: "docker-inspect", Reason: err}}
+		return nil, nil, []triad.Unread{{Scope: c.Scope, Section: "docker-inspect", Reason: err}}
 	}
 	if owner != c {
 		end = append([]triad.Hop{owner.hop("")}, end...)
@@ -116,7 +116,7 @@ func (c *Container) networkOwner(v reach.View) (owner *Container, problem string
 			return owner, ""
 		}
 		var next *Container
-		for _, row := range v.Rows(keyByDockerID(c.scope, id)) {
+		for _, row := range v.Rows(keyByDockerID(c.Scope, id)) {
 			if o, ok := row.Decoded.(*Container); ok {
 				next = o
 			}
@@ -158,7 +158,7 @@ func (c *Container) portHop(proto string, port int) triad.Hop {
 }
 
 func (c *Container) evidence(detail string) *triad.Evidence {
-	return &triad.Evidence{Source: "docker-inspect", Detail: detail, Scope: c.scope}
+	return &triad.Evidence{Source: "docker-inspect", Detail: detail, Scope: c.Scope}
 }
 
 // text writes a binding as Docker prints it: 0.0.0.0:80, [::]:80.

@@ -37,7 +37,10 @@ func dockerResult(v reach.View, c *docker.Container, proto string, port int) rea
 			}
 		}
 	}
-	return best(ways, stops, unread)
+	if s := v.Section(c.Scope, "docker-inspect"); s.Status == triad.SectionUnread {
+		unread = append(unread, triad.Unread{Scope: c.Scope, Section: s.Name, Reason: s.Reason})
+	}
+	return certain(v, best(ways, stops, unread))
 }
 
 // arrived ends a path at the machine, by the instance's ID.

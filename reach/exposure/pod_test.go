@@ -205,6 +205,18 @@ spec: {http: [{route: [{destination: {host: web.shop.svc.cluster.local}}]}]}
 		{name: "without services nothing is sure", objects: podOn("a", vpcPodA), more: func(w *world) {
 			w.PutSection(cluster, triad.Section{Name: "services", Status: triad.SectionUnread, Reason: "forbidden"})
 		}, want: "unknown"},
+		{name: "an open way through a service that was last seen long ago", objects: podOn("a", vpcPodA) + service(nodePort), node: []string{openNode}, more: func(w *world) {
+			w.PutSection(cluster, triad.Section{Name: "services", Status: triad.SectionUnread, Reason: "forbidden"})
+		}, want: "unknown", hops: "node i-a, service shop/web"},
+		{name: "nodes that were not read matter to node ports", objects: podOn("a", vpcPodA) + service(nodePort), more: func(w *world) {
+			w.PutSection(cluster, triad.Section{Name: "nodes", Status: triad.SectionUnread, Reason: "forbidden"})
+		}, want: "unknown"},
+		{name: "and not to a ClusterIP", objects: podOn("a", vpcPodA) + clusterIP, more: func(w *world) {
+			w.PutSection(cluster, triad.Section{Name: "nodes", Status: triad.SectionUnread, Reason: "forbidden"})
+		}, want: "small", stop: "service shop/web"},
+		{name: "a pod that was last seen long ago", objects: podOn("a", vpcPodA) + clusterIP, more: func(w *world) {
+			w.PutSection(cluster, triad.Section{Name: "pods", Status: triad.SectionUnread, Reason: "forbidden"})
+		}, want: "unknown"},
 		{name: "without policies an open way is not sure", objects: podOn("a", vpcPodA) + service(nodePort), node: []string{openNode}, more: func(w *world) {
 			w.PutSection(cluster, triad.Section{Name: "networkpolicies", Status: triad.SectionUnread, Reason: "forbidden"})
 		}, want: "unknown", hops: "node i-a"},

@@ -132,6 +132,27 @@ func stopsOf(ways []way, others []triad.Hop) []triad.Hop {
 	return all
 }
 
+// certain makes a result unknown that rests on rows of a section that was not read lately:
+// those of the hops of an open way, or of the stop of a closed one. Rows of such a section
+// stay as they were last known.
+func certain(v reach.View, r reach.Result) reach.Result {
+	hops := r.Path
+	if r.Verdict == reach.Blocked && r.BlockedBy != nil {
+		hops = []triad.Hop{*r.BlockedBy}
+	}
+	for _, h := range hops {
+		if h.Evidence == nil || h.Evidence.Scope == "" {
+			continue
+		}
+		if s := v.Section(h.Evidence.Scope, h.Evidence.Source); s.Status == triad.SectionUnread {
+			r.Unread = append(r.Unread, triad.Unread{Scope: h.Evidence.Scope, Section: s.Name, Reason: s.Reason})
+			r.Verdict, r.Exposure = reach.Unknown, triad.ExposureUnknown
+		}
+	}
+	r.Unread = dedupe(r.Unread)
+	return r
+}
+
 func distinct(hops []triad.Hop) []triad.Hop {
 	var out []triad.Hop
 	for _, h := range hops {

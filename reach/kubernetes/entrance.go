@@ -62,11 +62,6 @@ func Entrances(v reach.View, p *Pod, proto string, port int) (all []Entrance, st
 		return nil, p.unserved(others, proto, 0), more
 	}
 	own := NodeOf(v, p)
-	if p.Spec.NodeName != "" && own == nil {
-		if u := unreadSection(v, p.Scope, "nodes"); u != nil {
-			unread = append(unread, *u)
-		}
-	}
 	entrance := func(w Way, n *Node) Entrance {
 		return Entrance{Way: w, Node: n, Protocol: proto, Port: port, pod: p, target: port}
 	}
@@ -115,10 +110,30 @@ func Entrances(v reach.View, p *Pod, proto string, port int) (all []Entrance, st
 			stops = append(stops, triad.Hop{Type: "service", ID: b.Service.Path(), Reason: b.why(routing(v, b)), Evidence: b.evidence()})
 		}
 	}
+	if u := unreadSection(v, p.Scope, "nodes"); u != nil && (p.Spec.HostNetwork || p.onNodes(found, proto, port)) {
+		unread = append(unread, *u)
+	}
 	if len(found) == 0 && !p.Spec.HostNetwork {
 		stops = append(stops, p.unserved(others, proto, port)...)
 	}
 	return all, stops, unread
+}
+
+// onNodes reports whether nodes take packets for the pod's port at ports of their own.
+func (p *Pod) onNodes(found []backing, proto string, port int) bool {
+	for _, b := range found {
+		if b.Port.NodePort != 0 || len(b.Service.Spec.ExternalIPs) > 0 {
+			return true
+		}
+	}
+	for c := range p.containers {
+		for _, cp := range c.Ports {
+			if cp.HostPort != 0 && cp.ContainerPort == port && protocol(cp.Protocol) == proto {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // entrances are those of one Service port on the nodes.
