@@ -80,9 +80,7 @@ function Risks() {
               {latest.risk.sentence} <Text span size="xs" c="dimmed">{latest.cause}</Text>
             </Alert>
           )}
-          {(status.data?.notes ?? []).map((n) => (
-            <Alert key={n} color="gray" variant="light" py={6}>{n}</Alert>
-          ))}
+          <Notes notes={status.data?.notes ?? []} />
           <Filters filter={filter} onChange={setFilter} />
           <Paper withBorder radius="md" style={{ overflow: "hidden" }}>
             <RiskTable risks={rows} selected={selected} onSelect={select} changed={arrivals.map((a) => a.risk.id)} />
@@ -96,6 +94,17 @@ function Risks() {
         </Drawer>
       </AppShell.Main>
     </AppShell>
+  );
+}
+
+/** What was not found or not read here: said, and out of the way. */
+function Notes({ notes }: { notes: string[] }) {
+  if (notes.length === 0) return null;
+  return (
+    <details className="notes">
+      <summary>{notes.length === 1 ? "One thing was not found or not read" : `${notes.length} things were not found or not read`}</summary>
+      <ul>{notes.map((n) => <li key={n}>{n}</li>)}</ul>
+    </details>
   );
 }
 

@@ -28,8 +28,8 @@ export function Proof({ drawing }: { drawing: Drawing }) {
         {
           selector: "node",
           style: {
-            shape: "round-rectangle", width: 150, height: 54, label: "data(text)", "text-wrap": "wrap", "text-max-width": "140px", "text-overflow-wrap": "anywhere",
-            "text-valign": "center", "text-halign": "center", "font-size": 11, color: dark ? "#e9ecef" : "#212529",
+            shape: "round-rectangle", width: 158, height: 56, label: "data(text)", "text-wrap": "wrap", "text-max-width": "152px", "text-overflow-wrap": "anywhere",
+            "text-valign": "center", "text-halign": "center", "font-size": 10.5, color: dark ? "#e9ecef" : "#212529",
             "background-color": dark ? "#1a222b" : "#ffffff", "border-width": 2, "border-color": "data(color)",
           },
         },

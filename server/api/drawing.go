@@ -60,7 +60,7 @@ func Draw(d triad.Decision) Drawing {
 			steps = steps[:n-1]
 		}
 		steps = append(steps, step{*d.BlockedBy, state})
-		steps = append(steps, step{triad.Hop{Type: string(d.Asset.Type), ID: d.Asset.Name}, "beyond"})
+		steps = append(steps, step{triad.Hop{Type: d.Asset.Kind, ID: d.Asset.Name[strings.LastIndexByte(d.Asset.Name, '/')+1:]}, "beyond"})
 	}
 	if len(steps) > 0 && steps[0].hop.Type != "internet" {
 		steps = append([]step{{triad.Hop{Type: "internet"}, "open"}}, steps...)
