@@ -299,3 +299,27 @@ func TestTheNetworkLetsNoMachineOfTheShopConnectToADataStore(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkFromInternet(b *testing.B) {
+	e := awsEstate(b, filepath.Join(shared(b), "scenarios", "shop"))
+	for name, to := range map[string]aws.Target{
+		"through a load balancer": {Address: netip.MustParseAddr("10.0.2.21"), Network: "vpc-05a0b0c0d0e0f0001"},
+		"directly":                {Instance: "i-0c0000000000000c1"},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				aws.FromInternet(e, to, "tcp", 8080)
+			}
+		})
+	}
+}
+
+func BenchmarkConnect(b *testing.B) {
+	e := awsEstate(b, filepath.Join(shared(b), "scenarios", "shop"))
+	to := aws.Target{Address: netip.MustParseAddr("10.0.1.200"), Network: "vpc-05a0b0c0d0e0f0001"}
+	b.ReportAllocs()
+	for b.Loop() {
+		aws.Connect(e, aws.Target{Instance: "i-0c0000000000000c1"}, to, "tcp", 5432)
+	}
+}

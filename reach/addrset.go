@@ -47,6 +47,12 @@ func (a AddrSet) Union(b AddrSet) AddrSet { return AddrSet{union[netip.Addr, add
 
 // Intersect returns the addresses in both a and b.
 func (a AddrSet) Intersect(b AddrSet) AddrSet {
+	switch { // the whole is asked for often
+	case a.all():
+		return b
+	case b.all():
+		return a
+	}
 	return AddrSet{intersect[netip.Addr, addrs](a.spans, b.spans)}
 }
 
@@ -61,6 +67,11 @@ func (a AddrSet) Complement() AddrSet { return AllAddresses.Subtract(a) }
 // Contains reports whether the address is in the set.
 func (a AddrSet) Contains(ip netip.Addr) bool {
 	return contains[netip.Addr, addrs](a.spans, ip.Unmap().WithZone(""))
+}
+
+// all reports whether the set is AllAddresses itself.
+func (a AddrSet) all() bool {
+	return len(a.spans) == 2 && len(AllAddresses.spans) == 2 && &a.spans[0] == &AllAddresses.spans[0]
 }
 
 // Empty reports whether the set has no address.

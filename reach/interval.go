@@ -70,15 +70,25 @@ func union[T any, L line[T]](a, b []span[T]) []span[T] {
 	switch {
 	case len(a) == 0:
 		return b
-	case len(b) == 0:
+	case len(b) == 0 || same(a, b) || within[T, L](b, a):
 		return a
+	case within[T, L](a, b):
+		return b
 	}
 	return normalize[T, L](slices.Concat(a, b))
 }
 
 func intersect[T any, L line[T]](a, b []span[T]) []span[T] {
 	var l L
-	var out []span[T]
+	switch {
+	case len(a) == 0 || len(b) == 0:
+		return nil
+	case same(a, b) || within[T, L](a, b):
+		return a
+	case within[T, L](b, a):
+		return b
+	}
+	out := make([]span[T], 0, len(a)+len(b)-1)
 	for i, j := 0, 0; i < len(a) && j < len(b); {
 		lo, hi := a[i].lo, a[i].hi
 		if l.compare(b[j].lo, lo) > 0 {
@@ -103,10 +113,13 @@ func intersect[T any, L line[T]](a, b []span[T]) []span[T] {
 // subtract returns the points of a that are not in b.
 func subtract[T any, L line[T]](a, b []span[T]) []span[T] {
 	var l L
-	if len(a) == 0 || len(b) == 0 {
+	switch {
+	case len(a) == 0 || len(b) == 0:
 		return a
+	case same(a, b) || within[T, L](a, b):
+		return nil
 	}
-	var out []span[T]
+	out := make([]span[T], 0, len(a)+len(b))
 	j := 0
 	for _, x := range a {
 		for j < len(b) && l.compare(b[j].hi, x.lo) < 0 {
@@ -129,6 +142,20 @@ func subtract[T any, L line[T]](a, b []span[T]) []span[T] {
 		}
 	}
 	return out
+}
+
+// same reports whether both are one slice; sets are immutable and often shared.
+func same[T any](a, b []span[T]) bool { return len(a) == len(b) && &a[0] == &b[0] }
+
+// within reports whether all of a lies in one span of b, looked for among the first few.
+func within[T any, L line[T]](a, b []span[T]) bool {
+	var l L
+	for i := 0; i < len(b) && i < 2; i++ {
+		if l.compare(b[i].lo, a[0].lo) <= 0 && l.compare(a[len(a)-1].hi, b[i].hi) <= 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func contains[T any, L line[T]](s []span[T], p T) bool {

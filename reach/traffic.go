@@ -44,8 +44,13 @@ func (t Traffic) Union(u Traffic) Traffic {
 
 // Intersect returns the pairs in both t and u.
 func (t Traffic) Intersect(u Traffic) Traffic {
-	if t.Empty() || u.Empty() {
+	switch {
+	case t.Empty() || u.Empty():
 		return Traffic{}
+	case u.all() || t.same(u):
+		return t
+	case t.all():
+		return u
 	}
 	return combine(t, u, AddrSet.Intersect)
 }
@@ -56,6 +61,13 @@ func (t Traffic) Subtract(u Traffic) Traffic {
 		return t
 	}
 	return combine(t, u, AddrSet.Subtract)
+}
+
+// all reports whether t is AllTraffic itself, same whether t and u are one slice.
+func (t Traffic) all() bool { return t.same(AllTraffic) }
+
+func (t Traffic) same(u Traffic) bool {
+	return len(t.pieces) > 0 && len(t.pieces) == len(u.pieces) && &t.pieces[0] == &u.pieces[0]
 }
 
 // combine applies op to the address sets of every port.
