@@ -308,3 +308,61 @@ func (o only) Section(scope, name string) triad.Section {
 	}
 	return o.View.Section(scope, name)
 }
+
+// With any one file of the dump missing, nothing that is exposed is called safe, and nothing
+// that is safe is called open.
+func TestAMissingFileNeverMakesTheShopLookSafer(t *testing.T) {
+	dir := filepath.Join(shared(t), "scenarios", "shop")
+	var x wayShop
+	readJSON(t, filepath.Join(dir, "expect.json"), &x)
+	var files []string
+	for _, pattern := range []string{"aws/*/*/*.json", "kubernetes/*.yaml", "docker/*/*.json"} {
+		found, _ := filepath.Glob(filepath.Join(dir, pattern))
+		files = append(files, found...)
+	}
+	unknowns := 0
+	for _, missing := range files {
+		name, _ := filepath.Rel(dir, missing)
+		if strings.HasSuffix(name, "meta.json") {
+			continue // says which account it is
+		}
+		to := t.TempDir()
+		for _, f := range files {
+			rel, _ := filepath.Rel(dir, f)
+			if f == missing {
+				continue
+			}
+			data, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(to, rel)), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(to, rel), data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e := wayEstate(t, to)
+		for _, f := range x.Findings {
+			if f.Workload.Kind != "LambdaFunction" && len(wayContainers(e, f)) == 0 {
+				continue // the container itself is not in the dump
+			}
+			r := wayAnswer(t, e, f)
+			if r.Exposure == triad.ExposureUnknown {
+				unknowns++
+				if len(r.Unread) == 0 {
+					t.Errorf("without %s %s is unknown for no reason", name, f.Workload.Name)
+				}
+				continue
+			}
+			if r.Exposure != f.Exposure {
+				text, _ := json.Marshal(r)
+				t.Errorf("without %s %s is %s, and it is %s\n%s", name, f.Workload.Name, r.Exposure, f.Exposure, text)
+			}
+		}
+	}
+	if unknowns == 0 {
+		t.Error("no missing file made anything unknown")
+	}
+}
