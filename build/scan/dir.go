@@ -42,16 +42,16 @@ func (s *Scanner) Dir(ctx context.Context, name string) (*Result, error) {
 		}
 		d.unread("%v", err)
 	}
-	packages, distro, unread := merge([]*record{&d.rec}, nil, "")
-	if distro.ID == "" { // no root of a machine: names are those of this machine
-		for i := range packages {
-			for j, f := range packages[i].Files {
-				packages[i].Files[j] = filepath.Join(abs, f)
+	all := merge([]*record{&d.rec}, "")
+	if all.Distro.ID == "" { // no root of a machine: names are those of this machine
+		for _, p := range all.Packages {
+			for j, f := range p.Files {
+				p.Files[j] = filepath.Join(abs, f)
 			}
 		}
 	}
-	result.setPackages(packages, distro)
-	result.Unread = append(append(result.Unread, d.rec.Unread...), unread...)
+	result.setPackages(all.Packages, all.Distro)
+	result.Unread = append(append(result.Unread, d.rec.Unread...), all.Unread...)
 	if d.more > 0 {
 		result.Unread = append(result.Unread, triad.Unread{Section: sectionPackages, Reason: fmt.Sprintf("and %d more files", d.more)})
 	}

@@ -17,7 +17,6 @@ import (
 // and which layer brought a package.
 type merger struct {
 	records []*record // by layer, lowest first; nil could not be read
-	layers  []triad.Layer
 	tree    *image.Tree
 	whole   bool // every layer was read
 	distro  sbom.Distro
@@ -32,9 +31,9 @@ type shown struct {
 	*evidence
 }
 
-// merge returns the packages of an image. root is put before every path.
-func merge(records []*record, layers []triad.Layer, root string) ([]Package, sbom.Distro, []triad.Unread) {
-	m := &merger{records: records, layers: layers, whole: true, root: root, owners: map[string]string{}}
+// merge lays records over each other. root is put before every path.
+func merge(records []*record, root string) *merged {
+	m := &merger{records: records, whole: true, root: root, owners: map[string]string{}}
 	trees := make([]*image.Layer, len(records))
 	for i, r := range records {
 		if r == nil {
@@ -53,7 +52,7 @@ func merge(records []*record, layers []triad.Layer, root string) ([]Package, sbo
 			lists[strings.TrimSuffix(base, path.Ext(base))] = s.evidence
 		}
 	}
-	var packages []Package
+	var packages []brought
 	seen := map[string]bool{}
 	for _, s := range all {
 		for _, p := range m.packages(s, lists) {
@@ -82,7 +81,23 @@ func merge(records []*record, layers []triad.Layer, root string) ([]Package, sbo
 		}
 		return a.PURL < b.PURL
 	})
-	return packages, m.distro, m.unread(packages)
+	out := &merged{Distro: m.distro, Packages: make([]Package, len(packages)), Layers: make([]int, len(packages)), Sizes: make([]int64, len(records))}
+	for i, p := range packages {
+		out.Packages[i], out.Layers[i] = p.Package, p.layer
+	}
+	for i, r := range records {
+		if r != nil {
+			out.Sizes[i] = r.layer.Size
+		}
+	}
+	out.Unread = m.unread(out.Packages)
+	return out
+}
+
+// brought is a package and the layer that brought it.
+type brought struct {
+	Package
+	layer int
 }
 
 func isDistribution(k kind) bool { return k == kindDpkg || k == kindApk || k == kindRPM }
@@ -145,12 +160,12 @@ func (m *merger) release() sbom.Distro {
 }
 
 // packages turns what a file says into packages of the image.
-func (m *merger) packages(s shown, lists map[string]*evidence) []Package {
+func (m *merger) packages(s shown, lists map[string]*evidence) []brought {
 	if len(s.Packages) == 0 {
 		return nil
 	}
 	origin := m.origins(s)
-	out := make([]Package, 0, len(s.Packages))
+	out := make([]brought, 0, len(s.Packages))
 	for _, f := range s.Packages {
 		p := Package{}
 		p.Name, p.Version, p.Source, p.SourceVersion = f.Name, f.Version, f.Source, f.SourceVersion
@@ -166,12 +181,8 @@ func (m *merger) packages(s shown, lists map[string]*evidence) []Package {
 			language(&p, s.Kind)
 			files = m.languageFiles(s)
 		}
-		layer := origin(f.key())
-		if layer < len(m.layers) {
-			p.Layer, p.Step = m.layers[layer].DiffID, m.layers[layer].Step
-		}
 		p.Files = m.resolved(files)
-		out = append(out, p)
+		out = append(out, brought{p, origin(f.key())})
 	}
 	return out
 }

@@ -2,11 +2,14 @@ package scan
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/gob"
+	"encoding/hex"
 	"fmt"
 
 	"github.com/triad-security/triad"
 	"github.com/triad-security/triad/build/image"
+	"github.com/triad-security/triad/build/sbom"
 )
 
 // kind of evidence.
@@ -81,4 +84,41 @@ func (r *record) at(e image.Entry) *evidence {
 		return nil
 	}
 	return &r.Evidence[e.Evidence-1]
+}
+
+// merged is what the layers of an image come to, kept so that the same image again needs
+// no layer's record. It depends on the layers and their order, nothing else.
+type merged struct {
+	Packages []Package
+	Layers   []int // of each package: which layer brought it
+	Distro   sbom.Distro
+	Unread   []triad.Unread
+	Sizes    []int64
+}
+
+// mergedKey names a stack of layers in the cache.
+func mergedKey(layers []triad.Layer) string {
+	h := sha256.New()
+	h.Write([]byte("merged\n"))
+	for _, l := range layers {
+		h.Write([]byte(l.DiffID + "\n"))
+	}
+	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+}
+
+func (m *merged) encode() ([]byte, error) {
+	var w bytes.Buffer
+	if err := gob.NewEncoder(&w).Encode(m); err != nil {
+		return nil, fmt.Errorf("image record: %w", err)
+	}
+	return w.Bytes(), nil
+}
+
+func decodeMerged(b []byte, layers int) (*merged, bool) {
+	m := &merged{}
+	err := gob.NewDecoder(bytes.NewReader(b)).Decode(m)
+	if err != nil || len(m.Layers) != len(m.Packages) || len(m.Sizes) != layers {
+		return nil, false
+	}
+	return m, true
 }

@@ -109,6 +109,17 @@ func (s *Scanner) daemonCached(ctx context.Context, about image.DaemonImage) (*R
 // brought, failed why some of it could not be read.
 func (s *Scanner) image(ctx context.Context, img *image.Image, records map[string]*record, failed map[string]error) (*Result, error) {
 	result := newResult(artifact(img))
+	layers := make([]triad.Layer, len(img.Layers))
+	for i, l := range img.Layers {
+		layers[i] = l.Layer
+	}
+	if data, ok := s.Cache.Get(mergedKey(layers)); ok && !s.Fresh && len(records) == 0 {
+		if m, ok := decodeMerged(data, len(layers)); ok {
+			result.Artifact.Cached = len(layers)
+			result.assemble(img, layers, m)
+			return result, nil
+		}
+	}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, max(s.Parallel, 2))
@@ -139,8 +150,36 @@ func (s *Scanner) image(ctx context.Context, img *image.Image, records map[strin
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s.assemble(result, img, records, errs)
+	m, whole := mergeLayers(layers, records, errs)
+	if whole {
+		if data, err := m.encode(); err == nil {
+			_ = s.Cache.Put(mergedKey(layers), data) // only slower without it
+		}
+	}
+	result.assemble(img, layers, m)
 	return result, nil
+}
+
+// mergeLayers lays the records over each other and collects what was not read. whole: every
+// layer was, to its end.
+func mergeLayers(layers []triad.Layer, records map[string]*record, errs map[string]error) (m *merged, whole bool) {
+	whole = true
+	recs := make([]*record, len(layers))
+	var unread []triad.Unread
+	for i, l := range layers {
+		if recs[i] = records[l.DiffID]; recs[i] != nil {
+			for _, u := range recs[i].Unread {
+				unread = append(unread, triad.Unread{Section: u.Section, Reason: "layer " + l.DiffID + ": " + u.Reason})
+			}
+		}
+		if err := errs[l.DiffID]; err != nil || recs[i] == nil {
+			whole = false
+			unread = append(unread, triad.Unread{Section: sectionPackages, Reason: fmt.Sprintf("layer %s: %v", l.DiffID, err)})
+		}
+	}
+	m = merge(recs, "/")
+	m.Unread = append(unread, m.Unread...)
+	return m, whole
 }
 
 // layer returns a layer's record, from the cache or by reading it.
@@ -202,29 +241,22 @@ func artifact(img *image.Image) Artifact {
 	return a
 }
 
-func (s *Scanner) assemble(result *Result, img *image.Image, records map[string]*record, errs map[string]error) {
-	recs := make([]*record, len(img.Layers))
-	layers := make([]triad.Layer, len(img.Layers))
-	for i, l := range img.Layers {
-		recs[i], layers[i] = records[l.DiffID], l.Layer
-		if recs[i] != nil {
-			layers[i].Size = recs[i].layer.Size
-			for _, u := range recs[i].Unread {
-				result.Unread = append(result.Unread, triad.Unread{Section: u.Section, Reason: "layer " + l.DiffID + ": " + u.Reason})
-			}
-		}
-		if err := errs[l.DiffID]; err != nil {
-			result.Unread = append(result.Unread, triad.Unread{Section: sectionPackages, Reason: fmt.Sprintf("layer %s: %v", l.DiffID, err)})
-		}
+// assemble fills the result from the merged layers and the image's config.
+func (r *Result) assemble(img *image.Image, layers []triad.Layer, m *merged) {
+	for i := range m.Packages {
+		l := layers[m.Layers[i]]
+		m.Packages[i].Layer, m.Packages[i].Step = l.DiffID, l.Step
 	}
-	packages, distro, unread := merge(recs, layers, "/")
-	result.setPackages(packages, distro)
-	result.Unread = append(result.Unread, unread...)
-	result.Artifact.Layers = layers
+	for i, size := range m.Sizes {
+		layers[i].Size = size
+	}
+	r.setPackages(m.Packages, m.Distro)
+	r.Unread = append(r.Unread, m.Unread...)
+	r.Artifact.Layers = layers
 	c := img.Config.Config
-	result.image = triad.ImageProps{OS: distro.PrettyName, Architecture: img.Config.Architecture, Entrypoint: c.Entrypoint, Cmd: c.Cmd, User: c.User, Exposed: exposed(c.ExposedPorts)}
-	if result.Artifact.OS == "" {
-		result.Artifact.OS = img.Config.OS
+	r.image = triad.ImageProps{OS: m.Distro.PrettyName, Architecture: img.Config.Architecture, Entrypoint: c.Entrypoint, Cmd: c.Cmd, User: c.User, Exposed: exposed(c.ExposedPorts)}
+	if r.Artifact.OS == "" {
+		r.Artifact.OS = img.Config.OS
 	}
 }
 

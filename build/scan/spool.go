@@ -30,11 +30,15 @@ func (a *analyser) spoolFile(r io.Reader, size, limit int64) (*spooled, error) {
 	}
 	in := &body{r: r}
 	if size <= inMemory {
-		data, err := io.ReadAll(io.LimitReader(in, inMemory+1))
+		data := make([]byte, size)
+		n, err := io.ReadFull(in, data)
 		if in.err != nil {
 			return nil, &streamError{in.err}
 		}
-		return &spooled{ReaderAt: bytes.NewReader(data), size: int64(len(data))}, err
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			err = nil // shorter than was said: its reader will find out
+		}
+		return &spooled{ReaderAt: bytes.NewReader(data[:n]), size: int64(n)}, err
 	}
 	f, err := os.CreateTemp(a.spool, "file-*")
 	if err != nil {
