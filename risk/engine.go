@@ -123,6 +123,29 @@ func (e *Engine) Decisions() []triad.Decision {
 	return list
 }
 
+// Unscanned says of which running images and functions nobody listed the packages: that no
+// vulnerability is known of them does not make them clean.
+func (e *Engine) Unscanned() []triad.Unread {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	by := map[string][]string{}
+	for _, st := range e.states {
+		for _, image := range st.Unscanned {
+			by[image] = append(by[image], st.Subject.Ref.Name)
+		}
+	}
+	var list []triad.Unread
+	for _, image := range slices.Sorted(maps.Keys(by)) {
+		names := sorted(by[image])
+		reason := "its packages were not listed; it runs in " + names[0]
+		if len(names) > 1 {
+			reason += " and " + itoa(len(names)-1) + " more"
+		}
+		list = append(list, triad.Unread{Scope: image, Section: "packages", Reason: reason})
+	}
+	return list
+}
+
 // subjectID is the graph's name of a subject.
 func subjectID(asset string) graph.ID { return graph.ID{Kind: "subject", Of: asset} }
 

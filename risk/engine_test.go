@@ -175,3 +175,25 @@ func itoa(n int64) string {
 	}
 	return string(b)
 }
+
+func TestAnImageIsFoundByItsReferenceOnlyWhenNoDigestFitsAndThatIsSaid(t *testing.T) {
+	w := newWorld()
+	w.asset("image/x", triad.Asset{ID: "sha256:other", Type: triad.TypeImage, Aliases: []string{"imageref:docker.io/library/web:latest"}})
+	w.pack("image/x", triad.Package{Asset: "sha256:other", Name: "log4j", Version: "2.14", PURL: "pkg:maven/log4j@2.14"})
+	for id, ref := range map[string]string{"1": "web", "2": "elsewhere/web:1"} {
+		w.asset("docker/h", triad.Asset{ID: triad.DockerID("h", id), Type: triad.TypeContainer, Kind: "DockerContainer", Name: "h/c" + id, Props: raw(triad.ContainerProps{Name: "c" + id, ImageRef: ref, Digest: "sha256:config", Running: true})})
+	}
+	e := risk.NewEngine(risk.Options{Ways: fakeWays(), Matcher: advisories()})
+	apply(t, e, w)
+	d := only(t, e, "CVE-2021-44228", "h/c1")
+	said := false
+	for _, in := range d.Inputs {
+		said = said || strings.Contains(in.Reason, "not by digest: web")
+	}
+	if !said {
+		t.Errorf("the decision does not say how the scan was found: %+v", d.Inputs)
+	}
+	if un := e.Unscanned(); len(un) != 1 || un[0].Scope != "elsewhere/web:1" || !strings.Contains(un[0].Reason, "h/c2") {
+		t.Errorf("unscanned: %+v", un)
+	}
+}

@@ -128,12 +128,14 @@ func (e *Engine) image(c *graph.Context, image, reference string) scanned {
 		if len(s.Assets) > 0 || reference == "" {
 			return s
 		}
-		alias := "imageref:" + strings.TrimPrefix(reference, "imageref:")
-		ids = []string{alias}
-		for _, r := range c.Rows(alias) {
-			if r.Asset != nil {
-				more, _ := closure(c, r.Asset.ID)
-				ids = append(ids, more...)
+		for _, spelling := range spellings(strings.TrimPrefix(reference, "imageref:")) {
+			alias := "imageref:" + spelling
+			ids = append(ids, alias)
+			for _, r := range c.Rows(alias) {
+				if r.Asset != nil {
+					more, _ := closure(c, r.Asset.ID)
+					ids = append(ids, more...)
+				}
 			}
 		}
 		slices.Sort(ids)
@@ -141,6 +143,27 @@ func (e *Engine) image(c *graph.Context, image, reference string) scanned {
 		s.ByReference = len(s.Assets) > 0
 		return s
 	})
+}
+
+// spellings are the ways in which people and engines write one image reference: nginx is
+// docker.io/library/nginx:latest.
+func spellings(reference string) []string {
+	name, _, _ := strings.Cut(reference, "@")
+	if i := strings.LastIndexByte(name, '/'); !strings.Contains(name[i+1:], ":") {
+		name += ":latest"
+	}
+	list := []string{reference, name}
+	host, rest, ok := strings.Cut(name, "/")
+	switch {
+	case !ok:
+		list = append(list, "docker.io/library/"+name, "index.docker.io/library/"+name)
+	case host == "docker.io" || host == "index.docker.io":
+		short := strings.TrimPrefix(rest, "library/")
+		list = append(list, rest, short, "docker.io/"+rest, "index.docker.io/"+rest)
+	case !strings.ContainsAny(host, ".:") && host != "localhost":
+		list = append(list, "docker.io/"+name, "index.docker.io/"+name)
+	}
+	return sorted(list)
 }
 
 // scans returns those of the assets that have packages.

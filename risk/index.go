@@ -10,8 +10,8 @@ import (
 
 // Keys of Index.
 const (
-	keyClusterNodes  = "risk/cluster-nodes/"  // + cluster: its Node rows
-	keyOIDCCluster   = "risk/managed-cluster" // clusters that a cloud provider runs
+	keyClusterNodes = "risk/cluster-nodes/"  // + cluster: its Node rows
+	keyOIDCCluster  = "risk/managed-cluster" // clusters that a cloud provider runs
 )
 
 // Index names the keys under which risk looks rows up; an Engine adds it to its estate.

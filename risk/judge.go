@@ -15,8 +15,9 @@ import (
 type state struct {
 	Subject subject
 	Impact  *impact
-	Way     *way // best way to any port; nil when nothing asked for it
 	Judged  []judged
+	// Unscanned are the images that it runs and whose packages nobody listed.
+	Unscanned []string
 }
 
 // judged is one finding of a subject.
@@ -64,7 +65,7 @@ func (e *Engine) judge(c *graph.Context, id string) *state {
 	f := folder{e: e, c: c, s: &st.Subject, ways: map[string]*way{}, byID: map[string]*judged{}}
 	f.vulnerabilities()
 	f.misconfigurations()
-	st.Judged, st.Way = f.done(i.Value), f.ways[""]
+	st.Judged, st.Unscanned = f.done(i.Value), sorted(f.unscanned)
 	return st
 }
 
@@ -75,13 +76,19 @@ type folder struct {
 	s    *subject
 	ways map[string]*way // by which processes' ports count; "" is any port
 	byID map[string]*judged
+
+	unscanned []string
 }
 
 func (f *folder) vulnerabilities() {
 	switch s := f.s; {
 	case s.Function != nil:
-		for _, asset := range f.e.functionScans(f.c, s.Ref.ID, *s.Function) {
+		found := f.e.functionScans(f.c, s.Ref.ID, *s.Function)
+		for _, asset := range found {
 			f.scan(asset, nil, "")
+		}
+		if len(found) == 0 {
+			f.unscanned = append(f.unscanned, s.Ref.ID)
 		}
 	case s.Host != nil:
 		for _, asset := range f.e.scans(f.c, s.Host.IDs) {
@@ -99,6 +106,9 @@ func (f *folder) vulnerabilities() {
 		}
 		for _, k := range order {
 			found := f.e.image(f.c, k[0], k[1])
+			if len(found.Assets) == 0 {
+				f.unscanned = append(f.unscanned, cmp.Or(k[1], k[0]))
+			}
 			note := ""
 			if found.ByReference {
 				note = "the scan was joined by the image's name and tag, not by digest: " + k[1]
