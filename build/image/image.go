@@ -165,7 +165,7 @@ func choose(index *v1.IndexManifest, o Options) (v1.Descriptor, error) {
 	switch {
 	case len(images) == 0:
 		return v1.Descriptor{}, fmt.Errorf("the index lists no container image")
-	case len(images) == 1 && o.Platform == "":
+	case len(images) == 1 && (o.Platform == "" || images[0].MediaType.IsIndex()):
 		return images[0], nil
 	}
 	return v1.Descriptor{}, triad.Errorf(triad.CodeInvalid, "no image for %s; give --platform, one of: %s", want.String(), strings.Join(have, ", "))

@@ -99,7 +99,10 @@ func unpack(entries []entry) overlay {
 				what = "->" + e.link
 			}
 			if e.kind == tar.TypeLink {
-				td, _ := o.real(parent(e.link))
+				td, ok := o.real(parent(e.link))
+				if !ok {
+					continue
+				}
 				what = o.nodes[join(td, path.Base(e.link))]
 				if what == "" || what == "/" {
 					what = "=>" + join(td, path.Base(e.link)) // to another layer, or to nothing

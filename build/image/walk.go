@@ -127,9 +127,12 @@ func (w *walker) entry(t *tar.Reader, h *tar.Header) error {
 			w.skip("hard link %q leads outside the image", h.Name)
 			return nil
 		}
-		if d, ok := w.realDir(parent(target)); ok {
-			target = join(d, path.Base(target))
+		d, ok := w.realDir(parent(target))
+		if !ok {
+			w.skip("hard link %q leads through a loop of links", h.Name)
+			return nil
 		}
+		target = join(d, path.Base(target))
 		if n, ok := w.live(target); ok && n.Type != Dir {
 			e = n.Entry
 		} else {
