@@ -19,7 +19,7 @@ type trustedRegistries struct{ names []string }
 
 func (t *trustedRegistries) flag(f *pflag.FlagSet) {
 	f.StringSliceVar(&t.names, "trusted-registry", nil,
-		"registry or repository from which images may come, such as registry.example.com or ghcr.io/acme (repeatable); without one no image is called untrusted")
+		"registry or repository from which images may come, such as registry.example.com or ghcr.io/acme (repeatable); auto infers those that serve most workloads; without one no image is called untrusted")
 }
 
 func (t *trustedRegistries) read(a *app) (manifest.Registries, error) {

@@ -78,6 +78,7 @@ func (d *dump) report(folder string, o Options) (*triad.Report, error) {
 		Taken: now.UTC(), Revision: now.UnixMicro(), Notes: d.notes,
 	}
 	b.hostRow()
+	o.Trusted = o.Trusted.Resolve(d.imagesInUse())
 	for i, doc := range d.containers {
 		if err := b.container(doc, o); err != nil {
 			d.section(sectionContainers, triad.SectionUnread, fmt.Sprintf("container %d: %v", i+1, err))
@@ -96,6 +97,18 @@ func (d *dump) report(folder string, o Options) (*triad.Report, error) {
 	slices.SortFunc(d.sections, func(a, b triad.Section) int { return strings.Compare(a.Name, b.Name) })
 	b.report.Sections = d.sections
 	return b.report, nil
+}
+
+// imagesInUse are the images of each container.
+func (d *dump) imagesInUse() map[string][]string {
+	images := map[string][]string{}
+	for _, doc := range d.containers {
+		var c container
+		if decode(doc, &c) == nil {
+			images[c.ID] = []string{c.Config.Image}
+		}
+	}
+	return images
 }
 
 func (b *rows) asset(a triad.Asset) {

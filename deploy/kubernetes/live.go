@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -95,9 +96,13 @@ func Live(ctx context.Context, c Connection, o Options) (*triad.Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s: %w", config.Host, err)
 	}
+	groups, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to %s: %w", config.Host, err)
+	}
 	d := newDump(config.Host)
 	d.base = name
-	if err := d.list(ctx, client); err != nil {
+	if err := d.list(ctx, client, groups); err != nil {
 		return nil, err
 	}
 	if o.Record != "" {
@@ -108,7 +113,7 @@ func Live(ctx context.Context, c Connection, o Options) (*triad.Report, error) {
 	return d.report(o), nil
 }
 
-func (d *dump) list(ctx context.Context, client dynamic.Interface) error {
+func (d *dump) list(ctx context.Context, client dynamic.Interface, groups discovery.ServerResourcesInterface) error {
 	answered := false
 	var first error
 	for _, k := range kinds {
@@ -121,7 +126,7 @@ func (d *dump) list(ctx context.Context, client dynamic.Interface) error {
 		case err == nil:
 			d.read(k.Plural)
 			answered = true
-		case apierrors.IsNotFound(err) && !k.core:
+		case !k.core && (apierrors.IsNotFound(err) || k.custom && apierrors.IsForbidden(err) && unknown(groups, k)):
 			d.sections[k.Plural] = triad.Section{Name: k.Plural, Status: triad.SectionAbsent, Reason: "the cluster knows no " + k.Kind}
 			answered = true
 		default:
@@ -137,6 +142,13 @@ func (d *dump) list(ctx context.Context, client dynamic.Interface) error {
 	}
 	d.readKubeadm(ctx, client)
 	return nil
+}
+
+// unknown reports whether the cluster has no such kind at all: a server denies what it does
+// not know like anything else.
+func unknown(groups discovery.ServerResourcesInterface, k kind) bool {
+	_, err := groups.ServerResourcesForGroupVersion(schema.GroupVersion{Group: k.Group, Version: k.Version}.String())
+	return apierrors.IsNotFound(err)
 }
 
 // listKind reads all pages of a kind. A token that expired while paging (HTTP 410) starts the

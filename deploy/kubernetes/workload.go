@@ -77,6 +77,14 @@ func (b *rows) workload(key objectKey, section string) *workload {
 }
 
 func (b *rows) workloadRows(trusted manifest.Registries) {
+	images := map[string][]string{}
+	for _, w := range b.workloads {
+		images[w.asset.ID] = w.manifest.Images()
+	}
+	trusted = trusted.Resolve(images)
+	if hosts := trusted.Inferred(); len(hosts) > 0 {
+		b.report.Notes = append(b.report.Notes, "trusted registries inferred from what runs: "+strings.Join(hosts, ", ")+"; name them with --trusted-registry")
+	}
 	for _, key := range slices.SortedFunc(maps.Keys(b.workloads), compareKeys) {
 		w := b.workloads[key]
 		if p := b.parsed[key]; p == nil || p.Spec.Replicas == nil {

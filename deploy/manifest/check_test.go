@@ -99,3 +99,28 @@ func TestTakeoverNamesEachWayOnce(t *testing.T) {
 		t.Errorf("a user namespace's SYS_ADMIN takes over the host: %v", got)
 	}
 }
+
+func TestRegistriesAreInferredOnlyFromWhatMostWorkloadsShare(t *testing.T) {
+	const own, other = "registry.example.com/app:1", "docker.io/evil/miner:latest"
+	for _, test := range []struct {
+		name   string
+		images map[string][]string
+		want   []string
+	}{
+		{"one registry serves most", map[string][]string{"a": {own}, "b": {own}, "c": {other}}, []string{"registry.example.com"}},
+		{"half is not most", map[string][]string{"a": {own}, "b": {own}, "c": {other}, "d": {"ghcr.io/x/y"}}, nil},
+		{"one workload is no custom", map[string][]string{"a": {own}}, nil},
+		{"a public registry is no standard", map[string][]string{"a": {other}, "b": {other}, "c": {other}}, nil},
+		{"what clusters are made of does not count", map[string][]string{"a": {own}, "b": {own}, "c": {"registry.k8s.io/pause:3"}, "d": {"nginx"}, "e": {"redis"}}, []string{"registry.example.com"}},
+		{"two registries of one's own", map[string][]string{"a": {own}, "b": {own}, "c": {"1.dkr.ecr.us-east-1.amazonaws.com/x"}, "d": {"1.dkr.ecr.us-east-1.amazonaws.com/y"}}, []string{"1.dkr.ecr.us-east-1.amazonaws.com", "registry.example.com"}},
+	} {
+		r := Auto().Resolve(test.images)
+		if !slices.Equal(r.Inferred(), test.want) {
+			t.Errorf("%s: inferred %v, want %v", test.name, r.Inferred(), test.want)
+		}
+		findings := Check(&Workload{Containers: []Container{{Image: "evil.net/x:1"}}}, "pods", r)
+		if (len(findings) == 1) != (len(test.want) > 0) {
+			t.Errorf("%s: findings %+v", test.name, findings)
+		}
+	}
+}

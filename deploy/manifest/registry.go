@@ -12,16 +12,36 @@ import (
 
 // Registries are the registries from which images may come. The zero value trusts nobody in
 // particular, and then nothing is reported.
-type Registries struct{ patterns []string }
+type Registries struct {
+	patterns []string
+	inferred []string // those of patterns that nobody named; see InferRegistries
+	auto     bool     // infer them from what runs
+}
+
+// Auto are the registries still to be inferred from the images that are found.
+func Auto() Registries { return Registries{auto: true} }
+
+// Resolve infers the registries from the images of each workload where that was asked for.
+func (r Registries) Resolve(images map[string][]string) Registries {
+	if !r.auto {
+		return r
+	}
+	return InferRegistries(images)
+}
 
 // TrustRegistries reads names such as registry.example.com, ghcr.io/acme, docker.io/library or
-// *.dkr.ecr.us-east-1.amazonaws.com (a star stands for one label of the host).
+// *.dkr.ecr.us-east-1.amazonaws.com (a star stands for one label of the host). The one word
+// auto stands for those inferred from what runs; see InferRegistries.
 func TrustRegistries(names []string) (Registries, error) {
 	var r Registries
 	for _, n := range names {
 		n = strings.TrimSuffix(strings.ToLower(strings.TrimSpace(n)), "/")
 		n = strings.TrimPrefix(strings.TrimPrefix(n, "https://"), "http://")
 		if n == "" {
+			continue
+		}
+		if n == "auto" {
+			r.auto = true
 			continue
 		}
 		host, repository, _ := strings.Cut(n, "/")
@@ -33,6 +53,9 @@ func TrustRegistries(names []string) (Registries, error) {
 			n += "/" + repository
 		}
 		r.patterns = append(r.patterns, n)
+	}
+	if r.auto && len(r.patterns) > 0 {
+		return Registries{}, triad.Errorf(triad.CodeInvalid, "trusted registry auto stands alone: name the registries, or have them inferred")
 	}
 	return r, nil
 }
@@ -106,10 +129,14 @@ func (r Registries) rule() []rule {
 	if !r.Configured() {
 		return nil
 	}
+	severity, title, names := "high", "The image comes from a registry that is not among the trusted ones", r.patterns
+	if len(r.inferred) > 0 {
+		severity, names = "medium", r.inferred
+		title = "The image does not come from where most images here do; nobody has named the trusted registries"
+	}
 	return []rule{{
-		ID: "untrusted-registry", Severity: "high",
-		Title: "The image comes from a registry that is not among the trusted ones",
-		Fix:   "take the image from a trusted registry (" + strings.Join(r.patterns, ", ") + "), or have its registry approved",
+		ID: "untrusted-registry", Severity: severity, Title: title,
+		Fix: "take the image from a trusted registry (" + strings.Join(names, ", ") + "), or have its registry approved",
 		container: func(_ *Workload, c *Container) []violation {
 			if c.Image == "" || strings.HasPrefix(c.Image, "sha256:") {
 				return nil

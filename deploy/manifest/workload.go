@@ -34,6 +34,15 @@ type Container struct {
 	Devices []string // paths of host devices
 }
 
+// Images are the references of its containers.
+func (w *Workload) Images() []string {
+	images := make([]string, 0, len(w.Containers))
+	for _, c := range w.Containers {
+		images = append(images, c.Image)
+	}
+	return images
+}
+
 // HostMount is a path of the host inside a container.
 type HostMount struct {
 	Source   string // on the host
