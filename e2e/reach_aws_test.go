@@ -7,8 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/triad-security/triad"
 	cloudaws "github.com/triad-security/triad/cloud/aws"
 	"github.com/triad-security/triad/reach"
 	"github.com/triad-security/triad/reach/aws"
@@ -158,6 +160,86 @@ func TestEveryQueryOfTheShopIsAnsweredBeforeAndAfterTheRuleChange(t *testing.T) 
 	for i, x := range want.After.Queries {
 		check(t, e, i+1, x)
 	}
+}
+
+// Whatever is not read may make an answer unknown, never another one.
+func TestAMissingFileMakesNoAnswerWrong(t *testing.T) {
+	files, _ := filepath.Glob(filepath.Join(shared(t), "ground-truth", "aws", "*", "expect.json"))
+	files = append(files, filepath.Join(shared(t), "scenarios", "shop", "expect.json"))
+	unknown := 0
+	for _, f := range files {
+		var want struct{ Queries []expectation }
+		readJSON(t, f, &want)
+		dir := filepath.Dir(f)
+		dumps, _ := filepath.Glob(filepath.Join(dir, "aws", "*", "*", "e*.json"))
+		for _, missing := range dumps {
+			name := filepath.Base(missing)
+			if strings.Contains(name, "attributes") {
+				continue // left out, an attribute has its default
+			}
+			over := t.TempDir()
+			if err := overlay(over, dir); err != nil {
+				t.Fatal(err)
+			}
+			rel, _ := filepath.Rel(dir, missing)
+			if err := os.Remove(filepath.Join(over, rel)); err != nil {
+				t.Fatal(err)
+			}
+			e := awsEstate(t, over)
+			for i, x := range want.Queries {
+				r := aws.Query(e, x.Question)
+				if r.Verdict == reach.Unknown {
+					unknown++
+					if len(r.Unread) == 0 {
+						t.Errorf("%s without %s, query %d: unknown for no reason", filepath.Base(dir), name, i+1)
+					}
+				} else if r.Verdict != x.Verdict {
+					got, _ := json.Marshal(r)
+					t.Errorf("%s without %s, query %d: %s, want %s\n%s", filepath.Base(dir), name, i+1, r.Verdict, x.Verdict, got)
+				}
+			}
+		}
+	}
+	if unknown == 0 {
+		t.Error("no answer was ever unknown")
+	}
+}
+
+// A row from an earlier collection proves nothing while its section is unread.
+func TestAReachableAnswerIsUnknownOnceAnySectionOfItsEvidenceIsUnread(t *testing.T) {
+	files, _ := filepath.Glob(filepath.Join(shared(t), "ground-truth", "aws", "*", "expect.json"))
+	files = append(files, filepath.Join(shared(t), "scenarios", "shop", "expect.json"))
+	checked := 0
+	for _, f := range files {
+		var want struct{ Queries []expectation }
+		readJSON(t, f, &want)
+		e := awsEstate(t, filepath.Dir(f))
+		for i, x := range want.Queries {
+			r := aws.Query(e, x.Question)
+			if r.Verdict != reach.Reachable {
+				continue
+			}
+			sections := map[[2]string]bool{}
+			for _, h := range r.Path {
+				if h.Evidence != nil && h.Evidence.Source != "ec2-describe-instances" {
+					sections[[2]string{h.Evidence.Scope, h.Evidence.Source}] = true
+					if x.From.Kind == "instance" {
+						sections[[2]string{h.Evidence.Scope, "ec2-describe-subnets"}] = true
+					}
+				}
+			}
+			for s := range sections {
+				before := e.Section(s[0], s[1])
+				e.PutSection(s[0], triad.Section{Name: s[1], Status: triad.SectionUnread, Reason: "throttled"})
+				if r := aws.Query(e, x.Question); r.Verdict != reach.Unknown {
+					t.Errorf("%s query %d with %s unread: %s", filepath.Base(filepath.Dir(f)), i+1, s[1], r.Verdict)
+				}
+				e.PutSection(s[0], before)
+				checked++
+			}
+		}
+	}
+	t.Logf("%d answers", checked)
 }
 
 func BenchmarkQuery(b *testing.B) {

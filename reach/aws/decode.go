@@ -135,30 +135,30 @@ func decodeACL(doc json.RawMessage) (any, []string, error) {
 	return a, keys, err
 }
 
-func (e *aclEntry) decode() (err error) {
-	if e.protocol, err = parseProtocol(e.Protocol); err != nil {
+func (r *aclEntry) decode() (err error) {
+	if r.protocol, err = parseProtocol(r.Protocol); err != nil {
 		return err
 	}
-	e.ports = reach.AllPorts
-	switch e.protocol {
+	r.ports = reach.AllPorts
+	switch r.protocol {
 	case tcp, udp:
-		if e.Ports != nil {
-			e.ports = portRange(e.Ports.From, e.Ports.To)
+		if r.Ports != nil {
+			r.ports = portRange(r.Ports.From, r.Ports.To)
 		}
 	case icmp, icmpv6:
-		if e.ICMP != nil {
-			e.ports = reach.ICMP(e.ICMP.Type, e.ICMP.Code)
+		if r.ICMP != nil {
+			r.ports = reach.ICMP(r.ICMP.Type, r.ICMP.Code)
 		}
 	}
-	cidr := e.CIDR
+	cidr := r.CIDR
 	if cidr == "" {
-		cidr = e.IPv6CIDR
+		cidr = r.IPv6CIDR
 	}
-	if e.prefix, err = netip.ParsePrefix(cidr); err != nil {
+	if r.prefix, err = netip.ParsePrefix(cidr); err != nil {
 		return err
 	}
-	e.prefix = e.prefix.Masked()
-	e.addrs = reach.Prefixes(e.prefix)
+	r.prefix = r.prefix.Masked()
+	r.addrs = reach.Prefixes(r.prefix)
 	return nil
 }
 

@@ -14,10 +14,18 @@ import (
 func (t *trace) send(src point, dst netip.Addr, quiet bool) *trace {
 	w := t.e.wayTo(src, dst)
 	if !quiet {
+		if src.unread != nil {
+			t.gate(triad.Hop{Type: "network-interface", ID: src.doc.ID, Evidence: src.evidence("")}, false, src.unread)
+		}
 		t.origin(src)
 	}
 	p := peer{addrs: reach.Addresses(dst)}
-	if w.end.doc != nil && w.groups && !w.transit {
+	switch {
+	case w.end.doc == nil:
+		p.doubt = w.unsure
+	case w.end.unread != nil:
+		p.doubt = w.end.unread
+	case w.groups && !w.transit:
 		p.groups = w.end.doc.groups()
 	}
 	t.groupsPass(src, true, p)
@@ -30,7 +38,11 @@ func (t *trace) send(src point, dst netip.Addr, quiet bool) *trace {
 		if w.groups {
 			groups = src.doc.groups()
 		}
-		return t.arrive(w.end, peer{addrs: t.client, groups: groups})
+		doubt := w.acrossDoubt
+		if src.unread != nil {
+			doubt = src.unread
+		}
+		return t.arrive(w.end, peer{addrs: t.client, groups: groups, doubt: doubt})
 	case w.internet && w.from.IsValid() && reach.Internet.Contains(dst):
 		// It may be a public address of the estate itself.
 		at := t.e.publicInterfaces(dst)

@@ -11,6 +11,8 @@ import (
 type peer struct {
 	addrs  reach.AddrSet
 	groups []string // its own groups, where references to them hold
+	// doubt: whether it has further groups, or references to them hold, is not known.
+	doubt *triad.Unread
 }
 
 // groupsPass passes the traffic through the security groups of an interface. Groups are
@@ -24,6 +26,10 @@ func (t *trace) groupsPass(n point, egress bool, p peer) {
 		}
 		u := &triad.Unread{Scope: n.scope, Section: sectionInterfaces, Reason: "interface " + n.doc.ID + " names no security group"}
 		t.gate(triad.Hop{Type: "security-group", Evidence: n.evidence("no security group is named")}, false, u)
+		return
+	}
+	if n.unread != nil { // it may have other groups by now
+		t.gate(triad.Hop{Type: "security-group", ID: ids[0], Evidence: n.evidence("")}, false, n.unread)
 		return
 	}
 	var sure, maybe reach.Traffic
@@ -111,18 +117,21 @@ func (t *trace) groupPass(g found[securityGroup], egress bool, p peer) (sure, ma
 			}
 		}
 		from, why := r.addrs.Intersect(p.addrs), ""
+		var perhaps reach.AddrSet
 		if !from.Empty() {
 			why = rangeText(r, p.addrs)
 		}
 		for _, pair := range r.Pairs {
-			if slices.Contains(p.groups, pair.GroupID) {
+			switch {
+			case slices.Contains(p.groups, pair.GroupID):
 				from = p.addrs
 				if why == "" {
 					why = pair.GroupID
 				}
+			case p.doubt != nil:
+				perhaps, unread = p.addrs, p.doubt
 			}
 		}
-		var perhaps reach.AddrSet
 		for _, l := range r.PrefixLists {
 			list := t.e.prefixList(g.row.Scope, l.ID)
 			if list.unread != nil {

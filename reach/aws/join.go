@@ -94,6 +94,7 @@ func (e *engine) transit(w *way, at place, id string, dst netip.Addr, depth int,
 	gateway := triad.Hop{Type: "transit-gateway", ID: id, Evidence: from.evidence("attachment " + from.doc.ID)}
 	w.then(func(t *trace) { t.hop(gateway.Type, gateway.ID, gateway.Evidence) })
 	to, hop, u := e.transitRoute(from, dst)
+	w.doubt(u)
 	w.then(func(t *trace) { t.gate(hop, to.doc != nil, u) })
 	if to.doc == nil {
 		return
@@ -102,7 +103,11 @@ func (e *engine) transit(w *way, at place, id string, dst netip.Addr, depth int,
 		w.stop("transit-gateway", id, "", &triad.Unread{Scope: at.scope, Section: sectionAttachments, Reason: "what lies behind the " + to.doc.ResourceType + " attachment " + to.doc.ID + " is not in the estate"})
 		return
 	}
-	w.groups, w.transit = w.groups && e.groupsAcross(id, from, to), true
+	across, unread := e.groupsAcross(at.scope, id, from, to)
+	w.groups, w.transit = w.groups && across, true
+	if unread != nil {
+		w.acrossDoubt = unread
+	}
 	e.fromTransit(w, at, id, to, dst, depth)
 }
 
@@ -248,15 +253,15 @@ func (e *engine) transitRoute(from found[transitAttachment], dst netip.Addr) (to
 
 // groupsAcross reports whether references to security groups hold across a transit gateway.
 // https://docs.aws.amazon.com/vpc/latest/tgw/tgw-vpc-attachments.html
-func (e *engine) groupsAcross(id string, a, b found[transitAttachment]) bool {
-	g := first[transitGateway](e, id)
+func (e *engine) groupsAcross(scope, id string, a, b found[transitAttachment]) (bool, *triad.Unread) {
+	g := find[transitGateway](e, id, scope, sectionTransits)
 	if g.doc == nil || g.doc.Options.GroupReferences != "enable" {
-		return false
+		return false, g.unread
 	}
 	for _, x := range []found[transitAttachment]{a, b} {
 		if x.doc.Options != nil && x.doc.Options.GroupReferences == "disable" {
-			return false
+			return false, g.unread
 		}
 	}
-	return true
+	return true, g.unread
 }

@@ -379,9 +379,11 @@ func TestAnUnreadSectionMakesTheVerdictUnknownUnlessSomethingElseSurelyStops(t *
 		w := build()
 		w.unread(section)
 		w.expect(map[string]string{"internet > i-1 tcp 443": "unknown " + section})
-		if section != sectionGroups && section != sectionInterfaces {
-			w.expect(map[string]string{"internet > i-1 tcp 80": "blocked security-group sg-443"})
+		want := "blocked security-group sg-443"
+		if section == sectionGroups || section == sectionInterfaces {
+			want = "unknown " + section
 		}
+		w.expect(map[string]string{"internet > i-1 tcp 80": want})
 	}
 	w := build()
 	w.Remove(testScope, triad.RowSection, sectionGroups)

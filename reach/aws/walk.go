@@ -26,12 +26,21 @@ type way struct {
 	// besideTransit: the source stands in the subnet of a transit gateway attachment, so that
 	// its answers meet no network ACL.
 	besideTransit bool
+	// unsure: where the way ends is not known; acrossDoubt: whether references hold is not.
+	unsure, acrossDoubt *triad.Unread
 	// internet: it ends on the internet; from is the address that the other side sees then.
 	internet bool
 	from     netip.Addr
 }
 
 func (w *way) then(f func(t *trace)) { w.steps = append(w.steps, f) }
+
+// doubt notes that where the way ends depends on something unread.
+func (w *way) doubt(u *triad.Unread) {
+	if w.unsure == nil {
+		w.unsure = u
+	}
+}
 
 // place is where a packet is: in a VPC, about to be routed by a subnet's table.
 type place struct {
@@ -46,16 +55,13 @@ func (e *engine) wayTo(src point, dst netip.Addr) *way {
 	w := &way{groups: true}
 	s := find[subnet](e, src.doc.Subnet, src.scope, sectionSubnets)
 	if s.doc == nil {
-		w.then(func(t *trace) {
-			t.gate(triad.Hop{Type: "route", Reason: "its subnet " + src.doc.Subnet + " does not exist"}, false,
-				orUnread(s.unread, src.scope, sectionSubnets, "subnet "+src.doc.Subnet+" is not among those that were read"))
-		})
+		w.stop("route", "", "", orUnread(s.unread, src.scope, sectionSubnets, "subnet "+src.doc.Subnet+" is not among those that were read"))
 		return w
 	}
+	if s.unread != nil {
+		w.stop("route", "local", "", s.unread)
+	}
 	if within(s.doc.prefixes, dst) {
-		if s.unread != nil {
-			w.then(func(t *trace) { t.gate(triad.Hop{Type: "route", ID: "local"}, false, s.unread) })
-		}
 		e.arrive(w, src.scope, src.doc.VPC, dst)
 		return w
 	}
@@ -83,6 +89,7 @@ func (e *engine) arrive(w *way, scope, vpcID string, dst netip.Addr) {
 		return
 	}
 	unread := e.absent(scope, sectionInterfaces)
+	w.doubt(unread)
 	w.then(func(t *trace) {
 		t.gate(triad.Hop{Type: "no-such-address", ID: dst.String(), Reason: "no interface in " + vpcID + " has the address " + dst.String()}, false, unread)
 	})
@@ -92,11 +99,15 @@ func (e *engine) arrive(w *way, scope, vpcID string, dst netip.Addr) {
 // From is the subnet from whose side the packet comes; empty from outside the VPC.
 func (e *engine) enter(w *way, scope, vpcID string, dst netip.Addr, from string) (found[subnet], bool) {
 	d := e.subnetOf(scope, vpcID, dst)
+	w.doubt(d.unread)
 	if d.doc == nil {
 		w.then(func(t *trace) {
 			t.gate(triad.Hop{Type: "no-such-address", ID: dst.String(), Reason: "no subnet of " + vpcID + " holds " + dst.String()}, false, d.unread)
 		})
 		return d, false
+	}
+	if d.unread != nil {
+		w.stop("route", "local", "", d.unread)
 	}
 	if d.doc.ID != from {
 		w.then(func(t *trace) { t.aclPass(entering(scope, vpcID, d.doc.ID)) })
@@ -116,6 +127,7 @@ func (e *engine) onward(w *way, at place, dst netip.Addr, depth int) {
 		return
 	}
 	h := e.lookup(table, dst)
+	w.doubt(h.unread)
 	hop := triad.Hop{Type: "route", ID: table.doc.ID, Evidence: table.evidence(h.detail())}
 	switch {
 	case h.route == nil:
@@ -133,6 +145,7 @@ func (e *engine) onward(w *way, at place, dst netip.Addr, depth int) {
 		if h.unread != nil {
 			unread = h.unread
 		}
+		w.doubt(unread)
 		x := hop
 		w.then(func(t *trace) { t.gate(x, open, unread) })
 	}
@@ -170,6 +183,7 @@ func (e *engine) onward(w *way, at place, dst netip.Addr, depth int) {
 func hasPrefix(s, prefix string) bool { return len(s) > len(prefix) && s[:len(prefix)] == prefix }
 
 func (w *way) stop(typ, id, reason string, unread *triad.Unread) {
+	w.doubt(unread)
 	w.then(func(t *trace) { t.gate(triad.Hop{Type: typ, ID: id, Reason: reason}, false, unread) })
 }
 
@@ -268,6 +282,7 @@ func (e *engine) nat(w *way, at place, id string, dst netip.Addr, depth int) {
 	h := triad.Hop{Type: "nat-gateway", ID: id, Evidence: f.evidence("")}
 	if f.doc == nil {
 		h.Reason = "there is no gateway " + id
+		w.doubt(f.unread)
 		w.then(func(t *trace) { t.gate(h, false, f.unread) })
 		return
 	}
