@@ -75,7 +75,7 @@ create table changes (
     after  text,
     cause  text not null,
     primary key (tenant, seq)
-);
+) without rowid;
 create index changes_history on changes (tenant, kind, key, seq) where kind in ('asset', 'finding', 'section', 'decision');
 
 -- changes: the last seq given. decisions: the change up to which decisions are made.

@@ -68,7 +68,7 @@ func Versions() []int64 {
 func provider(db *sql.DB, dialect goose.Dialect, locker lock.SessionLocker) (*goose.Provider, error) {
 	var fsys fs.FS = files
 	if dialect == Postgres {
-		fsys = byteOrder{files}
+		fsys = forPostgres{files}
 	}
 	options := []goose.ProviderOption{goose.WithLogger(goose.NopLogger())}
 	if locker != nil {
@@ -81,11 +81,13 @@ func provider(db *sql.DB, dialect goose.Dialect, locker lock.SessionLocker) (*go
 	return p, nil
 }
 
-// byteOrder gives every text column of the migrations PostgreSQL's "C" collation: text
-// compares byte by byte, as in SQLite, whatever the database's locale; and faster.
-type byteOrder struct{ embed.FS }
+// forPostgres are the migrations with the two differences that the dialects have. Every text
+// column gets the "C" collation: text compares byte by byte, as in SQLite, whatever the
+// database's locale, and faster. And "without rowid" goes: it is SQLite's word for a table
+// that is kept in the order of its key.
+type forPostgres struct{ embed.FS }
 
-func (b byteOrder) Open(name string) (fs.File, error) {
+func (b forPostgres) Open(name string) (fs.File, error) {
 	f, err := b.FS.Open(name)
 	if err != nil {
 		return nil, err
@@ -102,9 +104,10 @@ func (b byteOrder) Open(name string) (fs.File, error) {
 }
 
 // ReadFile implements fs.ReadFileFS.
-func (b byteOrder) ReadFile(name string) ([]byte, error) {
+func (b forPostgres) ReadFile(name string) ([]byte, error) {
 	data, err := b.FS.ReadFile(name)
-	return bytes.ReplaceAll(data, []byte(" text"), []byte(` text collate "C"`)), err
+	data = bytes.ReplaceAll(data, []byte(" text"), []byte(` text collate "C"`))
+	return bytes.ReplaceAll(data, []byte(") without rowid;"), []byte(");")), err
 }
 
 type file struct {

@@ -2,7 +2,10 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/triad-security/triad/store/internal/record"
 )
@@ -30,7 +33,7 @@ const each = `unnest($3::text[], $4::text[], $5::text[]) i (section, kind, key)
 	cross join lateral (select *, ctid from estate where tenant = $1 and scope = $2 and section = i.section and kind = i.kind and key = i.key limit 1)`
 
 // Find implements record.Dialect.
-func (dialect) Find(ctx context.Context, tx *sql.Tx, tenant, scope string, ids []record.ID, doc bool, fn func(record.ID, record.Stored)) error {
+func (dialect) Find(ctx context.Context, tx *record.Tx, tenant, scope string, ids []record.ID, doc bool, fn func(record.ID, record.Stored)) error {
 	column := "''"
 	if doc {
 		column = "e.doc"
@@ -54,8 +57,37 @@ func (dialect) Find(ctx context.Context, tx *sql.Tx, tenant, scope string, ids [
 	return rows.Err()
 }
 
-// Put implements record.Dialect.
-func (dialect) Put(ctx context.Context, tx *sql.Tx, tenant, scope string, rows []record.Row) error {
+// Put implements record.Dialect. New rows are copied in, which costs the server half of an
+// insert that looks for conflicts.
+func (dialect) Put(ctx context.Context, tx *record.Tx, tenant, scope string, rows []record.Row) error {
+	added := slices.DeleteFunc(slices.Clone(rows), func(r record.Row) bool { return !r.New })
+	if len(added) < fewRows {
+		return upsert(ctx, tx, tenant, scope, rows)
+	}
+	if changed := slices.DeleteFunc(slices.Clone(rows), func(r record.Row) bool { return r.New }); len(changed) > 0 {
+		if err := upsert(ctx, tx, tenant, scope, changed); err != nil {
+			return err
+		}
+	}
+	return copyIn(ctx, tx, "estate", []string{"tenant", "scope", "section", "kind", "key", "hash", "revision", "hidden", "type", "asset", "ecosystem", "name", "doc"},
+		len(added), func(i int) []any {
+			r := &added[i]
+			return []any{tenant, scope, r.Section, r.Kind, r.Key, r.Hash, r.Revision, int64(0), r.Type, r.Asset, r.Ecosystem, r.Name, r.Doc}
+		})
+}
+
+// fewRows are not worth the round trips of a copy.
+const fewRows = 20
+
+func copyIn(ctx context.Context, tx *record.Tx, table string, columns []string, n int, row func(i int) []any) error {
+	return tx.Conn.Raw(func(driver any) error {
+		_, err := driver.(*stdlib.Conn).Conn().CopyFrom(ctx, pgx.Identifier{table}, columns,
+			pgx.CopyFromSlice(n, func(i int) ([]any, error) { return row(i), nil }))
+		return err
+	})
+}
+
+func upsert(ctx context.Context, tx *record.Tx, tenant, scope string, rows []record.Row) error {
 	n := len(rows)
 	section, kind, key, hash, doc := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	types, asset, ecosystem, name := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
@@ -76,15 +108,21 @@ func (dialect) Put(ctx context.Context, tx *sql.Tx, tenant, scope string, rows [
 }
 
 // Delete implements record.Dialect.
-func (dialect) Delete(ctx context.Context, tx *sql.Tx, tenant, scope string, ids []record.ID) error {
+func (dialect) Delete(ctx context.Context, tx *record.Tx, tenant, scope string, ids []record.ID) error {
 	section, kind, key := columns(ids)
 	_, err := tx.ExecContext(ctx, `delete from estate where ctid = any (array(select ctid from `+each+` e))`, tenant, scope, section, kind, key)
 	return err
 }
 
 // Log implements record.Dialect.
-func (dialect) Log(ctx context.Context, tx *sql.Tx, tenant string, entries []record.Entry) error {
+func (dialect) Log(ctx context.Context, tx *record.Tx, tenant string, entries []record.Entry) error {
 	n := len(entries)
+	if n >= fewRows {
+		return copyIn(ctx, tx, "changes", []string{"tenant", "seq", "at", "scope", "kind", "key", "before", "after", "cause"}, n, func(i int) []any {
+			e := &entries[i]
+			return []any{tenant, e.Seq, e.At, e.Scope, e.Kind, e.Key, null(e.Before), null(e.After), e.Cause}
+		})
+	}
 	seq, at := make([]int64, n), make([]int64, n)
 	scope, kind, key, cause := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	before, after := make([]string, n), make([]string, n)
@@ -98,4 +136,11 @@ func (dialect) Log(ctx context.Context, tx *sql.Tx, tenant string, entries []rec
 		i (seq, at, scope, kind, key, before, after, cause)`,
 		tenant, seq, at, scope, kind, key, before, after, cause)
 	return err
+}
+
+func null(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
 }

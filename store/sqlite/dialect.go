@@ -19,7 +19,7 @@ var _ record.Dialect = dialect{}
 func (dialect) Lock() string { return "" }
 
 // Find implements record.Dialect.
-func (dialect) Find(ctx context.Context, tx *sql.Tx, tenant, scope string, ids []record.ID, doc bool, fn func(record.ID, record.Stored)) error {
+func (dialect) Find(ctx context.Context, tx *record.Tx, tenant, scope string, ids []record.ID, doc bool, fn func(record.ID, record.Stored)) error {
 	column := "''"
 	if doc {
 		column = "doc"
@@ -43,7 +43,7 @@ func (dialect) Find(ctx context.Context, tx *sql.Tx, tenant, scope string, ids [
 }
 
 // Put implements record.Dialect.
-func (dialect) Put(ctx context.Context, tx *sql.Tx, tenant, scope string, rows []record.Row) error {
+func (dialect) Put(ctx context.Context, tx *record.Tx, tenant, scope string, rows []record.Row) error {
 	return bulk(ctx, tx, `insert into estate (tenant, scope, section, kind, key, hash, revision, hidden, type, asset, ecosystem, name, doc) values `, 13,
 		` on conflict (tenant, scope, section, kind, key) do update set hash = excluded.hash, revision = excluded.revision, hidden = excluded.hidden,
 		type = excluded.type, asset = excluded.asset, ecosystem = excluded.ecosystem, name = excluded.name, doc = excluded.doc`,
@@ -54,7 +54,7 @@ func (dialect) Put(ctx context.Context, tx *sql.Tx, tenant, scope string, rows [
 }
 
 // Delete implements record.Dialect.
-func (dialect) Delete(ctx context.Context, tx *sql.Tx, tenant, scope string, ids []record.ID) error {
+func (dialect) Delete(ctx context.Context, tx *record.Tx, tenant, scope string, ids []record.ID) error {
 	stmt, err := tx.PrepareContext(ctx, `delete from estate where tenant = ? and scope = ? and section = ? and kind = ? and key = ?`)
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ func (dialect) Delete(ctx context.Context, tx *sql.Tx, tenant, scope string, ids
 }
 
 // Log implements record.Dialect.
-func (dialect) Log(ctx context.Context, tx *sql.Tx, tenant string, entries []record.Entry) error {
+func (dialect) Log(ctx context.Context, tx *record.Tx, tenant string, entries []record.Entry) error {
 	return bulk(ctx, tx, `insert into changes (tenant, seq, at, scope, kind, key, before, after, cause) values `, 9, "",
 		len(entries), func(args []any, i int) []any {
 			e := &entries[i]
@@ -87,8 +87,9 @@ func null(s string) any {
 // perStatement is how many rows one insert takes. More gains nothing measurable.
 const perStatement = 50
 
-// bulk inserts n rows; row appends the arguments of one.
-func bulk(ctx context.Context, tx *sql.Tx, insert string, columns int, suffix string, n int, row func(args []any, i int) []any) error {
+// bulk inserts n rows; row appends the arguments of one. The parameters are not numbered:
+// SQLite looks a numbered one up among all.
+func bulk(ctx context.Context, tx *record.Tx, insert string, columns int, suffix string, n int, row func(args []any, i int) []any) error {
 	one := "(" + strings.TrimSuffix(strings.Repeat("?, ", columns), ", ") + ")"
 	args := make([]any, 0, min(n, perStatement)*columns)
 	for i := 0; i < n; {

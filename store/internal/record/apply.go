@@ -2,7 +2,6 @@ package record
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 
@@ -21,7 +20,7 @@ func (s *Store) Apply(ctx context.Context, r *triad.Report) (triad.Applied, erro
 		applied triad.Applied
 		refused error
 	)
-	err := s.update(ctx, func(tx *sql.Tx) error {
+	err := s.update(ctx, func(tx *Tx) error {
 		applied, refused = triad.Applied{}, nil
 		a := &apply{
 			s: s, tx: tx, log: s.newLog(tx, r.Tenant),
@@ -44,7 +43,7 @@ func (s *Store) Apply(ctx context.Context, r *triad.Report) (triad.Applied, erro
 // apply is one Apply at work.
 type apply struct {
 	s             *Store
-	tx            *sql.Tx
+	tx            *Tx
 	log           *log
 	tenant, scope string
 	report        *triad.Report // its rows are one part's; its header is every part's

@@ -20,7 +20,7 @@ var outcomes = []triad.Outcome{triad.Immediate, triad.OutOfCycle, triad.Schedule
 // SaveDecisions implements triad.Store. Changed is kept from the stored decision unless the
 // outcome differs; it does not count as a difference.
 func (s *Store) SaveDecisions(ctx context.Context, tenant string, at int64, cause func(triad.Decision) string, put []triad.Decision, remove []string) error {
-	err := s.update(ctx, func(tx *sql.Tx) error {
+	err := s.update(ctx, func(tx *Tx) error {
 		d := &decisions{s: s, tx: tx, tenant: tenant, cause: cause, log: s.newLog(tx, tenant), enc: newEncoder()}
 		for _, decision := range put {
 			if err := d.put(ctx, decision); err != nil {
@@ -46,7 +46,7 @@ func (s *Store) SaveDecisions(ctx context.Context, tenant string, at int64, caus
 // decisions is one SaveDecisions at work.
 type decisions struct {
 	s      *Store
-	tx     *sql.Tx
+	tx     *Tx
 	tenant string
 	cause  func(triad.Decision) string
 	log    *log

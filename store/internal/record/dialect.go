@@ -11,13 +11,13 @@ type Dialect interface {
 	// Lock is appended to a select whose row the transaction keeps locked.
 	Lock() string
 	// Find calls fn for each of the rows that exist, in any order, with its document if doc.
-	Find(ctx context.Context, tx *sql.Tx, tenant, scope string, ids []ID, doc bool, fn func(ID, Stored)) error
+	Find(ctx context.Context, tx *Tx, tenant, scope string, ids []ID, doc bool, fn func(ID, Stored)) error
 	// Put inserts rows or replaces them.
-	Put(ctx context.Context, tx *sql.Tx, tenant, scope string, rows []Row) error
+	Put(ctx context.Context, tx *Tx, tenant, scope string, rows []Row) error
 	// Delete removes rows.
-	Delete(ctx context.Context, tx *sql.Tx, tenant, scope string, ids []ID) error
+	Delete(ctx context.Context, tx *Tx, tenant, scope string, ids []ID) error
 	// Log inserts change log entries.
-	Log(ctx context.Context, tx *sql.Tx, tenant string, entries []Entry) error
+	Log(ctx context.Context, tx *Tx, tenant string, entries []Entry) error
 }
 
 // ID names a row within a scope, with the section that says it.
@@ -31,12 +31,19 @@ type Stored struct {
 	Doc      string // only where asked for
 }
 
-// Row is a row to be written. Type, Asset, Ecosystem and Name repeat fields of the document
+// Tx is a writing transaction, with its connection for what database/sql has no words for.
+type Tx struct {
+	*sql.Tx
+	Conn *sql.Conn
+}
+
+// Row is a row to be written. New says that no row has its ID yet. Type, Asset, Ecosystem and Name repeat fields of the document
 // by which rows are looked up.
 type Row struct {
 	ID
 	Stored
 	Type, Asset, Ecosystem, Name string
+	New                          bool
 }
 
 // Entry is one entry of the change log; an empty Before or After is none.

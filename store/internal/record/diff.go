@@ -21,10 +21,7 @@ type diff struct {
 	entries map[rowKey]*entry // of sections read whole, and of rows looked up
 	others  []string          // sections whose rows are not all in entries
 	probed  int               // how often rows were looked for in others
-	batch   []Row
-	bytes   int
 	contest map[rowKey][]deferred
-	enc     *encoder
 }
 
 // mode is what a report does to a section's rows.
@@ -57,7 +54,7 @@ type deferred struct {
 func newDiff(a *apply) *diff {
 	return &diff{
 		a: a, modes: map[string]mode{}, entries: map[rowKey]*entry{},
-		contest: map[rowKey][]deferred{}, enc: newEncoder(),
+		contest: map[rowKey][]deferred{},
 	}
 }
 
@@ -142,31 +139,63 @@ func (d *diff) link(k rowKey, e *entry) {
 	d.entries[k] = e
 }
 
-// rows takes in the rows of a report or part.
+// rows takes in the rows of a report or part. They are encoded while those before are
+// compared and written.
 func (d *diff) rows(ctx context.Context, r *triad.Report) error {
-	err := d.enc.rows(r, func(section string) bool { return d.modes[section] != ignore }, func(row Row) error {
-		d.batch = append(d.batch, row)
-		if d.bytes += len(row.Doc); len(d.batch) < batchRows && d.bytes < batchBytes {
-			return nil
+	encoding, cancel := context.WithCancel(ctx)
+	defer cancel()
+	batches := make(chan []Row, 1)
+	encoded := make(chan error, 1)
+	go func() {
+		defer close(batches)
+		encoded <- d.encode(encoding, r, batches)
+	}()
+	var err error
+	for batch := range batches {
+		if err != nil {
+			continue // the encoder is stopping
 		}
-		return d.flush(ctx)
-	})
-	if err != nil {
-		return err
+		if err = d.flush(ctx, batch); err != nil {
+			cancel()
+		}
 	}
-	if err := d.flush(ctx); err != nil {
+	if e := <-encoded; err == nil {
+		err = e
+	}
+	if err != nil {
 		return err
 	}
 	return d.removed(ctx, r.Removed)
 }
 
-// flush compares the batch with what is stored and writes what differs.
-func (d *diff) flush(ctx context.Context) error {
-	batch := d.batch
-	d.batch, d.bytes = d.batch[:0], 0
-	if len(batch) == 0 {
-		return nil
+// encode sends a report's rows in batches.
+func (d *diff) encode(ctx context.Context, r *triad.Report, to chan<- []Row) error {
+	var batch []Row
+	bytes := 0
+	send := func() error {
+		select {
+		case to <- batch:
+			batch, bytes = nil, 0
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
+	err := newEncoder().rows(r, func(section string) bool { return d.modes[section] != ignore }, func(row Row) error {
+		batch = append(batch, row)
+		if bytes += len(row.Doc); len(batch) < batchRows && bytes < batchBytes {
+			return nil
+		}
+		return send()
+	})
+	if err != nil || len(batch) == 0 {
+		return err
+	}
+	return send()
+}
+
+// flush compares a batch with what is stored and writes what differs.
+func (d *diff) flush(ctx context.Context, batch []Row) error {
 	if err := d.lookUp(ctx, batch); err != nil {
 		return err
 	}
@@ -198,6 +227,7 @@ func (d *diff) flush(ctx context.Context) error {
 		case row.Hash: // only its revision is new
 			continue
 		case "":
+			put[len(put)-1].New = true
 			d.a.applied.Added++
 		default:
 			changed = append(changed, row.ID)

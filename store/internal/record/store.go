@@ -35,13 +35,18 @@ func (s *Store) Close() error {
 }
 
 // update runs fn in a transaction; what it did is on stable storage when update returns nil.
-func (s *Store) update(ctx context.Context, fn func(*sql.Tx) error) error {
-	tx, err := s.write.BeginTx(ctx, nil)
+func (s *Store) update(ctx context.Context, fn func(*Tx) error) error {
+	conn, err := s.write.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("beginning a transaction: %w", err)
+	}
+	defer conn.Close()
+	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("beginning a transaction: %w", err)
 	}
 	defer tx.Rollback()
-	if err := fn(tx); err != nil {
+	if err := fn(&Tx{tx, conn}); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
@@ -81,7 +86,7 @@ func position(ctx context.Context, tx *sql.Tx, tenant, name, lock string) (int64
 // the order of commits, without gaps.
 type log struct {
 	s           *Store
-	tx          *sql.Tx
+	tx          *Tx
 	tenant      string
 	at          int64
 	first, last int64 // first and last seq given; zero when none
@@ -91,11 +96,11 @@ type log struct {
 
 // What is buffered before it is written: entries, and bytes of documents.
 const (
-	batchRows  = 1000
+	batchRows  = 2000
 	batchBytes = 4 << 20
 )
 
-func (s *Store) newLog(tx *sql.Tx, tenant string) *log {
+func (s *Store) newLog(tx *Tx, tenant string) *log {
 	return &log{s: s, tx: tx, tenant: tenant, at: s.now().UnixMilli()}
 }
 
@@ -104,7 +109,7 @@ func (l *log) add(ctx context.Context, e Entry) error {
 		if _, err := l.tx.ExecContext(ctx, `insert into positions (tenant, name, position) values ($1, $2, 0) on conflict do nothing`, l.tenant, positionChanges); err != nil {
 			return fmt.Errorf("locking the change log of tenant %s: %w", l.tenant, err)
 		}
-		p, err := position(ctx, l.tx, l.tenant, positionChanges, l.s.dialect.Lock())
+		p, err := position(ctx, l.tx.Tx, l.tenant, positionChanges, l.s.dialect.Lock())
 		if err != nil {
 			return err
 		}
@@ -138,7 +143,7 @@ func (l *log) close(ctx context.Context) error {
 	return setPosition(ctx, l.tx, l.tenant, positionChanges, l.last)
 }
 
-func setPosition(ctx context.Context, tx *sql.Tx, tenant, name string, p int64) error {
+func setPosition(ctx context.Context, tx *Tx, tenant, name string, p int64) error {
 	_, err := tx.ExecContext(ctx, `insert into positions (tenant, name, position) values ($1, $2, $3)
 		on conflict (tenant, name) do update set position = excluded.position`, tenant, name, p)
 	if err != nil {

@@ -20,7 +20,7 @@ func (s *Store) PutToken(ctx context.Context, t triad.Token) error {
 	if err != nil {
 		return err
 	}
-	return s.update(ctx, func(tx *sql.Tx) error {
+	return s.update(ctx, func(tx *Tx) error {
 		_, err := tx.ExecContext(ctx, `insert into tokens (hash, tenant, name, role, scopes, expires) values ($1, $2, $3, $4, $5, $6)
 			on conflict (hash) do update set tenant = excluded.tenant, name = excluded.name, role = excluded.role, scopes = excluded.scopes, expires = excluded.expires`,
 			t.Hash, t.Tenant, t.Name, t.Role, string(scopes), t.Expires.UnixMilli())
