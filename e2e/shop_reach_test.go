@@ -326,7 +326,7 @@ func TestAMissingFileNeverMakesTheShopLookSafer(t *testing.T) {
 		if strings.HasSuffix(name, "meta.json") {
 			continue // says which account it is
 		}
-		to := t.TempDir()
+		to := filepath.Join(t.TempDir(), "shop") // the folder names the cluster
 		for _, f := range files {
 			rel, _ := filepath.Rel(dir, f)
 			if f == missing {

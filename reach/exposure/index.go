@@ -83,10 +83,18 @@ type arrival struct {
 	client bool
 	group  string // ARN of the last target group
 	front  string // DNS name of the last load balancer
+	// doubt says why it is not known whether the target sees sources or other.
+	doubt *triad.Unread
+	other reach.AddrSet
 }
 
 func arrivalOf(v reach.View, r reach.Result) arrival {
 	a := arrival{sources: sourcesOf(r), client: true}
+	if r.Verdict == reach.Unknown {
+		// What was not read may be a load balancer, and whose addresses it sends is not
+		// known: only who lets in nobody at all stops it.
+		a.sources = reach.AllAddresses
+	}
 	arn := ""
 	for _, h := range r.Path {
 		switch h.Type {
@@ -106,36 +114,50 @@ func arrivalOf(v reach.View, r reach.Result) arrival {
 			break
 		}
 	}
-	if lb.Type == "network" && preserves(v, a.group) {
-		return a
+	own := balancerAddresses(v, arn)
+	if lb.Type == "network" {
+		var kept bool
+		if kept, a.doubt = preserves(v, a.group); kept {
+			a.other = own
+			return a
+		}
+		a.other = a.sources
 	}
-	a.client, a.sources = false, balancerAddresses(v, arn)
+	if a.client = false; r.Verdict != reach.Unknown {
+		a.sources = own
+	}
 	return a
 }
 
 // preserves reports whether a network load balancer's targets see the client's address.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/network/edit-target-group-attributes.html#client-ip-preservation
-func preserves(v reach.View, group string) bool {
+func preserves(v reach.View, group string) (kept bool, doubt *triad.Unread) {
 	var g struct {
 		Protocol   string
 		TargetType string
-		Attributes []struct{ Key, Value string }
+		Attributes *[]struct{ Key, Value string }
 	}
+	scope := ""
 	for _, row := range v.Rows(group) {
 		if row.Asset != nil && json.Unmarshal(row.Asset.Doc, &g) == nil {
+			scope = row.Scope
 			break
 		}
 	}
 	switch g.Protocol {
 	case "UDP", "TCP_UDP", "QUIC", "TCP_QUIC":
-		return true
+		return true, nil
 	}
-	for _, a := range g.Attributes {
-		if a.Key == "preserve_client_ip.enabled" {
-			return a.Value == "true"
+	if g.Attributes != nil {
+		for _, a := range *g.Attributes {
+			if a.Key == "preserve_client_ip.enabled" {
+				return a.Value == "true", nil
+			}
 		}
+	} else if s := v.Section(scope, "elbv2-describe-target-group-attributes"); s.Status == triad.SectionUnread {
+		doubt = &triad.Unread{Scope: scope, Section: s.Name, Reason: s.Reason}
 	}
-	return g.TargetType == "instance"
+	return g.TargetType == "instance", doubt
 }
 
 // balancerAddresses are those from which a load balancer sends: its interfaces', else, where

@@ -163,9 +163,15 @@ func (q *podQuestion) finish(e kubernetes.Entrance, r reach.Result) way {
 		return w
 	}
 	a := arrivalOf(q.v, r)
-	d := kubernetes.Deliver(q.v, e, kubernetes.Arrival{
-		Sources: a.sources, TargetGroup: a.group, Front: a.front, Enforced: q.enforced, Engine: q.engine,
-	}, q.name)
+	arrival := kubernetes.Arrival{Sources: a.sources, TargetGroup: a.group, Front: a.front, Enforced: q.enforced, Engine: q.engine}
+	d := kubernetes.Deliver(q.v, e, arrival, q.name)
+	if a.doubt != nil && !e.Masquerades() {
+		// The pod sees the client or the load balancer, and it is not known which.
+		arrival.Sources = a.other
+		if other := kubernetes.Deliver(q.v, e, arrival, q.name); (other.Stop == nil) != (d.Stop == nil) {
+			d.Unread = append(d.Unread, *a.doubt)
+		}
+	}
 	if a.group != "" {
 		w.rank = 1
 	}
