@@ -94,10 +94,10 @@ func finish(v reach.View, p *Pod, peer Peer, proto string, port int, a Arrival, 
 		}
 	} else {
 		for _, n := range verdict.Allow {
-			d.Hops = append(d.Hops, n.hop("lets in "+proto+" "+portText(port)+" from "+verdict.Allowed.String(), ""))
+			d.Hops = append(d.Hops, n.hop("lets in "+proto+" "+portText(port)+" from "+people(verdict.Allowed), ""))
 		}
 		if d.Allowed.Empty() && len(verdict.Select) > 0 {
-			from := wanted.String()
+			from := people(wanted)
 			if peer.Pod != nil {
 				from = "pod " + peer.Pod.Path()
 			}
@@ -113,6 +113,14 @@ func finish(v reach.View, p *Pod, peer Peer, proto string, port int, a Arrival, 
 		}
 	}
 	d.Hops = append(d.Hops, podHop(p), portHop(p, containerName, proto, port))
+}
+
+// people writes addresses for people: most of the internet is not worth listing.
+func people(a reach.AddrSet) string {
+	if a.Open() {
+		return "the internet"
+	}
+	return a.String()
 }
 
 // PolicyStops are the policies that let nobody but listed addresses into a pod's port, when
