@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/triad-security/triad"
 	"github.com/triad-security/triad/build/advisory"
@@ -12,6 +13,7 @@ import (
 	"github.com/triad-security/triad/reach"
 	"github.com/triad-security/triad/reach/exposure"
 	"github.com/triad-security/triad/risk"
+	"github.com/triad-security/triad/server/auth"
 	"github.com/triad-security/triad/server/datadir"
 	"github.com/triad-security/triad/store"
 )
@@ -74,6 +76,15 @@ func (c *Core) Keep(ctx context.Context, reports ...*triad.Report) (*risk.Update
 // CatchUp takes in what the change log and the advisories have that the engine has not.
 func (c *Core) CatchUp(ctx context.Context) (*risk.Update, error) {
 	return c.Engine.CatchUp(ctx, c.Store)
+}
+
+// NewToken makes an access token and stores its hash; the secret is returned and kept nowhere.
+func (c *Core) NewToken(ctx context.Context, name, role string, scopes []string, lifetime time.Duration) (string, time.Time, error) {
+	secret, token, err := auth.NewSecret(c.tenant, name, role, scopes, lifetime)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	return secret, token.Expires, c.Store.PutToken(ctx, token)
 }
 
 // Decisions lists ranked decisions.

@@ -96,15 +96,6 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 // Address is where the API and the console listen.
 func (s *Server) Address() string { return "http://" + s.tcp.Addr().String() }
 
-// NewToken makes an access token and stores its hash.
-func (s *Server) NewToken(ctx context.Context, name, role string, scopes []string, lifetime time.Duration) (string, error) {
-	secret, token, err := auth.NewSecret(s.tenant, name, role, scopes, lifetime)
-	if err != nil {
-		return "", err
-	}
-	return secret, s.Store.PutToken(ctx, token)
-}
-
 // Accept takes a report durably; a worker applies it.
 func (s *Server) Accept(ctx context.Context, r *triad.Report) (api.Acknowledgement, error) {
 	ack, err := s.ingest.Accept(ctx, r)

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/triad-security/triad"
 	"github.com/triad-security/triad/server"
+	"github.com/triad-security/triad/server/api"
 	"github.com/triad-security/triad/server/client"
 	"github.com/triad-security/triad/server/datadir"
 )
@@ -17,6 +19,7 @@ type estate interface {
 	Risks(ctx context.Context, f triad.DecisionFilter) ([]triad.Decision, error)
 	Decision(ctx context.Context, id string) (triad.Decision, error)
 	History(ctx context.Context, id string) ([]triad.Change, error)
+	NewToken(ctx context.Context, t api.NewToken) (api.CreatedToken, error)
 	Close() error
 }
 
@@ -86,6 +89,11 @@ func (l local) Decision(ctx context.Context, id string) (triad.Decision, error) 
 func (l local) History(ctx context.Context, id string) ([]triad.Change, error) {
 	_, history, err := l.core.Decision(ctx, id)
 	return history, err
+}
+
+func (l local) NewToken(ctx context.Context, t api.NewToken) (api.CreatedToken, error) {
+	secret, expires, err := l.core.NewToken(ctx, t.Name, t.Role, t.Scopes, time.Duration(t.Hours)*time.Hour)
+	return api.CreatedToken{Secret: secret, Expires: expires}, err
 }
 
 func (l local) Close() error { return errors.Join(l.core.Close(), l.lock.Release()) }

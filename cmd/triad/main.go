@@ -73,4 +73,5 @@ var commands = []func(*app) *cobra.Command{
 	newReachCommand,
 	newRisksCommand,
 	newExplainCommand,
+	newTokenCommand,
 }

@@ -91,7 +91,7 @@ func (u *up) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	secret, err := u.server.NewToken(ctx, "console", auth.RoleAdmin, nil, 30*24*time.Hour)
+	secret, _, err := u.server.NewToken(ctx, "console", auth.RoleAdmin, nil, 30*24*time.Hour)
 	if err != nil {
 		return err
 	}

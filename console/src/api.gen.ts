@@ -126,6 +126,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make an access token
+         * @description The secret is in the answer and nowhere else: the store keeps its SHA-256.
+         */
+        post: operations["create-token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -169,6 +189,11 @@ export interface components {
         };
         ChangesOutputBody: {
             changes: components["schemas"]["Change"][] | null;
+        };
+        CreatedToken: {
+            /** Format: date-time */
+            expires: string;
+            secret: string;
         };
         DeadLetter: {
             /** Format: date-time */
@@ -312,6 +337,19 @@ export interface components {
             name: string;
             reason: string;
             value: string;
+        };
+        NewToken: {
+            /**
+             * Format: int64
+             * @description lifetime
+             */
+            hours: number;
+            /** @description what people call it */
+            name: string;
+            /** @enum {string} */
+            role: "admin" | "viewer" | "collector";
+            /** @description what a collector may report, such as aws/111122223333 */
+            scopes?: string[] | null;
         };
         Node: {
             /** @description the rule or fact that lets through or blocks */
@@ -742,6 +780,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Status"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "create-token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewToken"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedToken"];
                 };
             };
             /** @description Error */

@@ -54,14 +54,19 @@ func New(s *Service) http.Handler {
 	}
 	config.Security = []map[string][]string{{"token": {}}, {"session": {}}}
 	api := humago.New(mux, config)
-	s.risks(api)
-	s.reports(api)
-	s.events(api)
+	s.operations(api)
 	s.session(mux)
 	if s.Console != nil {
 		mux.Handle("/", s.Console)
 	}
 	return harden(mux)
+}
+
+func (s *Service) operations(api huma.API) {
+	s.risks(api)
+	s.reports(api)
+	s.events(api)
+	s.tokens(api)
 }
 
 // OpenAPI returns the API's description as JSON, for the console's client.
@@ -71,9 +76,7 @@ func OpenAPI() ([]byte, error) {
 	config := huma.DefaultConfig("Triad", s.Version)
 	config.CreateHooks = nil
 	api := humago.New(mux, config)
-	s.risks(api)
-	s.reports(api)
-	s.events(api)
+	s.operations(api)
 	return api.OpenAPI().MarshalJSON()
 }
 
