@@ -1,14 +1,11 @@
 package aws
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/triad-security/triad"
 	"github.com/triad-security/triad/cloud/aws/mototest"
@@ -138,7 +135,3 @@ func same(t *testing.T, want, got []string) {
 		}
 	}
 }
-
-var _ = context.Background
-var _ = strings.Contains
-var _ = time.Second
