@@ -104,7 +104,7 @@ func (e *Engine) save(ctx context.Context, store triad.Store, u *Update) error {
 	if err != nil {
 		return err
 	}
-	causes, by, err := e.causesSince(ctx, store, from, len(old) > 0)
+	causes, by, err := e.causesSince(ctx, store, from)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (e *Engine) save(ctx context.Context, store triad.Store, u *Update) error {
 	for id, st := range e.states {
 		text, at := causeText(slices.Clone(by[subjectID(id)]), causes)
 		switch {
-		case text == "" && len(old) == 0:
+		case text == "" && from == 0:
 			text, at = fmt.Sprintf("first look, at change %d", e.position), now
 		case text == "":
 			text, at = "advisories "+e.revision, now
@@ -186,8 +186,8 @@ func hashDecision(d triad.Decision) uint64 {
 
 // causesSince finds which subjects the changes since a position touched. The estate already
 // holds them, so what they touched is what reads their keys now.
-func (e *Engine) causesSince(ctx context.Context, store triad.Store, from int64, any bool) ([]cause, map[graph.ID][]int, error) {
-	if !any {
+func (e *Engine) causesSince(ctx context.Context, store triad.Store, from int64) ([]cause, map[graph.ID][]int, error) {
+	if from == 0 { // nothing was ever decided
 		return nil, nil, nil
 	}
 	var causes []cause
