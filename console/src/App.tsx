@@ -45,7 +45,7 @@ function Risks() {
           <Group gap="sm">
             {status.data && (
               <Text size="sm" c="dimmed">
-                {status.data.assets.toLocaleString("en")} assets · last change recomputed {status.data.recomputed}
+                {status.data.assets.toLocaleString("en")} assets judged · {status.data.recomputed} again after the last change
               </Text>
             )}
             <Tooltip label={connected ? "Changes arrive by themselves" : "Trying to reach the server"}>
