@@ -62,6 +62,7 @@ func fail(w http.ResponseWriter, r *http.Request, status int, code string) {
 
 func TestWhatTheAPIRefusesIsUnread(t *testing.T) {
 	var requests atomic.Int64
+	over := make(chan struct{})
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
 		reason string
@@ -75,11 +76,17 @@ func TestWhatTheAPIRefusesIsUnread(t *testing.T) {
 			fail(w, r, http.StatusTooManyRequests, "ThrottlingException")
 		}, "(after 2 attempts)", time.Minute},
 		"no answer": {func(_ http.ResponseWriter, r *http.Request) {
-			<-r.Context().Done()
+			select {
+			case <-r.Context().Done():
+			case <-over:
+			}
 		}, "it did not answer in time", time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := fakeEndpoint(t, c.answer)
+			if c.reason == "it did not answer in time" {
+				t.Cleanup(func() { close(over) }) // before the server waits for its handlers
+			}
 			began := time.Now()
 			recorded := t.TempDir()
 			r, err := Collect(t.Context(), Options{Region: "us-east-1", Endpoint: url, Timeout: 2 * time.Second, Attempts: 2, Record: recorded})

@@ -16,6 +16,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/triad-security/triad"
 )
@@ -85,6 +86,7 @@ func connect(ctx context.Context, o Options) (*session, error) {
 		o.Attempts = 4
 	}
 	options := []func(*config.LoadOptions) error{
+		config.WithLogger(logging.Nop{}), // what fails is said in the report
 		config.WithRetryer(func() sdk.Retryer {
 			return retry.NewStandard(func(s *retry.StandardOptions) {
 				s.MaxAttempts, s.MaxBackoff = o.Attempts, 5*time.Second
