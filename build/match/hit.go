@@ -123,13 +123,13 @@ func lowestFix(v *installed, hits []*hit) string {
 			if err != nil {
 				continue
 			}
-			if n, err := compare(c.parsed, v.parsed); err == nil && n > 0 {
+			if n, err := compare(&c.parsed, &v.parsed); err == nil && n > 0 {
 				candidates = append(candidates, candidate{c})
 			}
 		}
 	}
 	slices.SortFunc(candidates, func(a, b candidate) int {
-		n, _ := compare(a.parsed, b.parsed)
+		n, _ := compare(&a.parsed, &b.parsed)
 		return cmp.Or(n, cmp.Compare(a.text, b.text))
 	})
 	for i := range candidates {

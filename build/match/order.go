@@ -13,7 +13,26 @@ import (
 )
 
 // order compares versions of one family.
-type order struct{ ecosystem string }
+type order struct {
+	ecosystem string
+	kind      orderKind
+}
+
+// orderKind says who compares.
+type orderKind byte
+
+const (
+	orderLibrary orderKind = iota // osv-scalibr's semantic
+	orderDeb
+	orderRPM
+)
+
+// parsed is a version that has been read; the zero value is none.
+type parsed struct {
+	kind                    orderKind
+	epoch, version, release string           // orderDeb, orderRPM
+	library                 semantic.Version // orderLibrary
+}
 
 // semanticNames are families whose versions are compared in the order of another one.
 var semanticNames = map[string]string{
@@ -23,45 +42,85 @@ var semanticNames = map[string]string{
 }
 
 func newOrder(family string) order {
+	o := order{ecosystem: family}
 	if name, ok := semanticNames[family]; ok {
-		return order{name}
+		o.ecosystem = name
 	}
-	return order{family}
+	switch o.ecosystem {
+	case "Debian", "Ubuntu":
+		o.kind = orderDeb
+	case "AlmaLinux", "Rocky Linux", "Red Hat", "SUSE", "openSUSE", "openEuler", "Mageia":
+		o.kind = orderRPM
+	}
+	return o
 }
 
 // errNoVersion marks what is no version in the family's sense.
 var errNoVersion = errors.New("is no version that can be compared")
 
-// parse reads a version. The library takes nearly any text for a version; what can be no
+// parse reads a version. The orders take nearly any text for a version; what can be no
 // version at all ("latest", "${revision}", "(devel)") is refused here, because it would
 // compare below everything and be called vulnerable.
-func (o order) parse(version string) (v semantic.Version, err error) {
-	if !comparable(o.ecosystem, version) {
-		return nil, fmt.Errorf("%q %w", clip(version), errNoVersion)
+func (o order) parse(version string) (parsed, error) {
+	if !o.comparable(version) {
+		return parsed{}, fmt.Errorf("%q %w", clip(version), errNoVersion)
 	}
+	switch o.kind {
+	case orderDeb:
+		if v, ok := parseDeb(version); ok {
+			return v, nil
+		}
+		// The library says why not.
+	case orderRPM:
+		return parseRPM(version), nil
+	}
+	return o.parseLibrary(version)
+}
+
+func (o order) parseLibrary(version string) (v parsed, err error) {
 	defer func() {
 		if recover() != nil {
-			v, err = nil, fmt.Errorf("%q %w", clip(version), errNoVersion)
+			v, err = parsed{}, fmt.Errorf("%q %w", clip(version), errNoVersion)
 		}
 	}()
-	v, err = semantic.Parse(version, o.ecosystem)
+	v.library, err = semantic.Parse(version, o.ecosystem)
 	if err != nil {
-		return nil, fmt.Errorf("%q %w: %w", clip(version), errNoVersion, err)
+		return parsed{}, fmt.Errorf("%q %w: %w", clip(version), errNoVersion, err)
 	}
 	return v, nil
 }
 
-func comparable(ecosystem, version string) bool {
-	if version == "" || len(version) > 512 || strings.ContainsAny(version, "${}()<>=* \t\n\"'|/\\") {
+// unversioned are the bytes that no version has.
+var unversioned = func() (t [256]bool) {
+	for _, c := range "${}()<>=* \t\n\"'|/\\" {
+		t[c] = true
+	}
+	return t
+}()
+
+func (o order) comparable(version string) bool {
+	if version == "" || len(version) > 512 {
 		return false
 	}
-	first := strings.TrimLeft(version, "vV=")
-	switch ecosystem {
-	case "Maven", "Packagist", "RubyGems", "Hackage", "AlmaLinux", "Rocky Linux", "Red Hat", "SUSE", "openSUSE", "openEuler", "Mageia":
-		// These begin with a letter at times, such as Guava's r09; "latest" and dev-main have no digit.
-		return strings.ContainsAny(version, "0123456789")
+	digit := false
+	for i := range len(version) {
+		if unversioned[version[i]] {
+			return false
+		}
+		digit = digit || isDigit(version[i])
 	}
-	return first != "" && first[0] >= '0' && first[0] <= '9'
+	if o.kind == orderRPM {
+		return digit
+	}
+	switch o.ecosystem {
+	case "Maven", "Packagist", "RubyGems", "Hackage":
+		// These begin with a letter at times, such as Guava's r09; "latest" and dev-main have no digit.
+		return digit
+	}
+	for version != "" && (version[0] == 'v' || version[0] == 'V') {
+		version = version[1:]
+	}
+	return version != "" && isDigit(version[0])
 }
 
 func clip(s string) string {
@@ -71,8 +130,21 @@ func clip(s string) string {
 	return s
 }
 
-// compare is a Compare whose error and panic both mean that the two cannot be compared.
-func compare(a, b semantic.Version) (n int, err error) {
+// compare orders two versions of one order. An error or a panic of the library means that
+// the two cannot be compared.
+func compare(a, b *parsed) (int, error) {
+	if a.kind == b.kind {
+		switch a.kind {
+		case orderDeb:
+			return compareDeb(a, b), nil
+		case orderRPM:
+			return compareRPM(a, b), nil
+		}
+	}
+	return compareLibrary(a.library, b.library)
+}
+
+func compareLibrary(a, b semantic.Version) (n int, err error) {
 	defer func() {
 		if recover() != nil {
 			err = errNoVersion
@@ -85,8 +157,8 @@ func compare(a, b semantic.Version) (n int, err error) {
 type installed struct {
 	text   string
 	order  order
-	parsed semantic.Version
-	semver semantic.Version // in the order of SEMVER ranges; nil where that is the family's
+	parsed parsed
+	semver *parsed // in the order of SEMVER ranges, once one was met; unused where that is the family's
 }
 
 func (o order) installed(version string) (installed, error) {
@@ -94,23 +166,39 @@ func (o order) installed(version string) (installed, error) {
 	return installed{text: version, order: o, parsed: v}, err
 }
 
+// orderOf is the order that a range is written in, and the version in it.
+func (v *installed) orderOf(g advisory.Range) (order, *parsed, error) {
+	o := v.order
+	if g.Type != advisory.RangeSemver || o.ecosystem == "Go" || o.ecosystem == "npm" || o.ecosystem == "crates.io" {
+		return o, &v.parsed, nil
+	}
+	o = order{ecosystem: "npm"}
+	if v.semver == nil {
+		p, err := o.parse(v.text)
+		if err != nil {
+			return o, nil, err
+		}
+		v.semver = &p
+	}
+	return o, v.semver, nil
+}
+
 // in reports whether a range holds the version, and by which of its events
 // (https://ossf.github.io/osv-schema/#evaluation).
 func (v *installed) in(g advisory.Range) (ok bool, rule string, err error) {
+	o, mine, err := v.orderOf(g)
+	if err != nil {
+		return false, "", err
+	}
+	if len(g.Events) == 2 && g.Events[0] == (advisory.Event{Kind: advisory.Introduced, Version: "0"}) {
+		if end := &g.Events[1]; end.Kind == advisory.Fixed || end.Kind == advisory.LastAffected {
+			return v.below(o, mine, g.Type, end) // nearly every range is of this form
+		}
+	}
 	type bound struct {
 		advisory.Event
 		n int // of the version against the bound: -1 it is below, 0 at, 1 above
-		v semantic.Version
-	}
-	mine, o := v.parsed, v.order
-	if g.Type == advisory.RangeSemver && o.ecosystem != "Go" && o.ecosystem != "npm" && o.ecosystem != "crates.io" {
-		o = order{"npm"}
-		if v.semver == nil {
-			if v.semver, err = o.parse(v.text); err != nil {
-				return false, "", err
-			}
-		}
-		mine = v.semver
+		v *parsed
 	}
 	var space [4]bound
 	bounds := space[:0]
@@ -125,12 +213,11 @@ func (v *installed) in(g advisory.Range) (ok bool, rule string, err error) {
 		case e.Kind == advisory.Limit && e.Version == "*":
 			b.n = -1
 		default:
-			if b.v, err = o.parse(e.Version); err == nil {
-				b.n, err = compare(mine, b.v)
-			}
+			n, p, err := v.against(o, mine, e)
 			if err != nil {
-				return false, "", fmt.Errorf("%v %w", e.Kind, err)
+				return false, "", err
 			}
+			b.n, b.v = n, &p
 		}
 		if e.Kind == advisory.Limit {
 			limited, inLimit = true, inLimit || b.n < 0
@@ -171,6 +258,32 @@ func (v *installed) in(g advisory.Range) (ok bool, rule string, err error) {
 	return true, g.Type.String() + " introduced " + from + to, nil
 }
 
+// below is in for a range from the first version of all to end.
+func (v *installed) below(o order, mine *parsed, kind advisory.RangeType, end *advisory.Event) (bool, string, error) {
+	n := 0
+	if end.Version != v.text {
+		var err error
+		if n, _, err = v.against(o, mine, *end); err != nil {
+			return false, "", err
+		}
+	}
+	if n > 0 || n == 0 && end.Kind == advisory.Fixed {
+		return false, "", nil
+	}
+	return true, kind.String() + " introduced 0, " + end.Kind.String() + " " + end.Version, nil
+}
+
+// against compares the version with that of an event.
+func (v *installed) against(o order, mine *parsed, e advisory.Event) (n int, b parsed, err error) {
+	if b, err = o.parse(e.Version); err == nil {
+		n, err = compare(mine, &b)
+	}
+	if err != nil {
+		return 0, parsed{}, fmt.Errorf("%v %w", e.Kind, err)
+	}
+	return n, b, nil
+}
+
 func btoi(b bool) int {
 	if b {
 		return 1
@@ -190,7 +303,7 @@ func (v *installed) listed(versions []string) bool {
 			continue
 		}
 		if w, err := v.order.parse(s); err == nil {
-			if n, err := compare(v.parsed, w); err == nil && n == 0 {
+			if n, err := compare(&v.parsed, &w); err == nil && n == 0 {
 				return true
 			}
 		}

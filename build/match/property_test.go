@@ -112,11 +112,11 @@ func TestARangeIsWhatLiesBetweenItsEnds(t *testing.T) {
 			if errA != nil || errB != nil {
 				t.Fatal(errA, errB)
 			}
-			if n, err := compare(a, b); err != nil || n >= 0 || from == "0" {
+			if n, err := compare(&a, &b); err != nil || n >= 0 || from == "0" {
 				t.Skip("an empty range, or 0, which is below every version")
 			}
-			above, _ := compare(v.parsed, a)
-			below, _ := compare(v.parsed, b)
+			above, _ := compare(&v.parsed, &a)
+			below, _ := compare(&v.parsed, &b)
 			in, rule, err := v.in(advisory.Range{Events: []advisory.Event{{Kind: advisory.Introduced, Version: from}, {Kind: advisory.Fixed, Version: to}}})
 			if err != nil || in != (above >= 0 && below < 0) {
 				t.Fatalf("%s in [%s, %s): %v %s %v", v.text, from, to, in, rule, err)
@@ -150,7 +150,7 @@ func TestTheLowestFixIsAboveTheInstalledVersionAndNotAffected(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n, err := compare(f.parsed, v.parsed); err != nil || n <= 0 {
+			if n, err := compare(&f.parsed, &v.parsed); err != nil || n <= 0 {
 				t.Fatalf("the fix %s is not above %s", fix, v.text)
 			}
 			for _, h := range hits {
