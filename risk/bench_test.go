@@ -124,6 +124,9 @@ func BenchmarkChange(b *testing.B) {
 			b.Fatal(err)
 		}
 		times, cpus = append(times, time.Since(start)), append(cpus, cpu()-used)
+		if i < 2 {
+			b.Logf("%v", u.Computed)
+		}
 		recomputed, changed = max(recomputed, u.Recomputed), max(changed, len(u.Put))
 	}
 	slices.Sort(times)
