@@ -39,8 +39,8 @@ create table estate (
     doc       text not null,
     primary key (tenant, scope, section, kind, key)
 );
-create index estate_hidden on estate (tenant, scope) where hidden = 1;
-create index estate_package_asset on estate (tenant, asset) where kind = 'package';
+create index estate_hidden on estate (tenant, scope, kind, key) where hidden = 1;
+create index estate_package_asset on estate (tenant, asset, scope, key) where kind = 'package';
 create index estate_package_name on estate (tenant, ecosystem, name) where kind = 'package';
 create index estate_finding_asset on estate (tenant, asset) where kind = 'finding';
 
@@ -76,7 +76,9 @@ create table changes (
     cause  text not null,
     primary key (tenant, seq)
 ) without rowid;
-create index changes_history on changes (tenant, kind, key, seq) where kind in ('asset', 'finding', 'section', 'decision');
+-- People ask for the history of the other kinds. SQLite uses such an index where a query
+-- repeats its condition word for word.
+create index changes_history on changes (tenant, kind, key, seq) where kind <> 'relation' and kind <> 'package';
 
 -- changes: the last seq given. decisions: the change up to which decisions are made.
 create table positions (
@@ -104,7 +106,7 @@ create table decisions (
     primary key (tenant, id)
 );
 create index decisions_rank on decisions (tenant, outcome, epss desc, in_use desc, cvss desc, id);
-create index decisions_asset on decisions (tenant, asset);
+create index decisions_asset on decisions (tenant, asset, outcome, epss desc, in_use desc, cvss desc, id);
 
 create table tokens (
     hash    text not null,

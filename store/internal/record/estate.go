@@ -183,8 +183,11 @@ func (s *Store) History(ctx context.Context, tenant string, kind triad.RowKind, 
 	default:
 		return nil, triad.Errorf(triad.CodeInvalid, "history: unknown row kind %.40q", kind)
 	}
-	// The kind is written out so that the planner can prove the partial index's condition.
-	changes, err := s.changes(ctx, `tenant = $1 and kind = '`+string(kind)+`' and key = $2 order by seq`, tenant, indexKey(key))
+	where := `tenant = $1 and kind = $2 and key = $3`
+	if kind != triad.RowRelation && kind != triad.RowPackage {
+		where += ` and kind <> 'relation' and kind <> 'package'` // as the index says it
+	}
+	changes, err := s.changes(ctx, where+` order by seq`, tenant, string(kind), indexKey(key))
 	if err != nil {
 		return nil, fmt.Errorf("reading the history of %s %s: %w", kind, key, err)
 	}
