@@ -407,4 +407,3 @@ func FuzzOpenArchive(f *testing.F) {
 		}
 	})
 }
-
