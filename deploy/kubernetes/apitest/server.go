@@ -164,7 +164,7 @@ func run(etcd, apiserver, dir string) error {
 	server.URL = fmt.Sprintf("https://127.0.0.1:%d", ports[2])
 	if err := spawn(dir, apiserver, "--etcd-servers="+client, "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1",
 		fmt.Sprintf("--secure-port=%d", ports[2]), "--endpoint-reconciler-type=none", "--cert-dir="+filepath.Join(dir, "certs"),
-		"--service-cluster-ip-range=10.0.0.0/24", "--service-account-issuer=https://kubernetes.default.svc",
+		"--service-cluster-ip-range=172.20.0.0/16", "--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-signing-key-file="+key, "--service-account-key-file="+key, "--token-auth-file="+tokens,
 		"--authorization-mode=Node,RBAC", "--allow-privileged=true", "--disable-admission-plugins=ServiceAccount"); err != nil {
 		return err
