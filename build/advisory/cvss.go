@@ -75,7 +75,17 @@ func ParseCVSS(vector string) (c CVSS, ok bool) {
 // rank orders versions by how well they compare with others: nearly every advisory has a 3.1
 // or 3.0 score, so these come first, that one scale ranks an estate.
 func (c CVSS) rank() int {
-	return map[string]int{"3.1": 4, "3.0": 3, "4.0": 2, "2.0": 1}[c.Version]
+	switch c.Version {
+	case "3.1":
+		return 4
+	case "3.0":
+		return 3
+	case "4.0":
+		return 2
+	case "2.0":
+		return 1
+	}
+	return 0
 }
 
 // Better reports whether c is to be shown rather than d: by version, then the higher score.

@@ -89,7 +89,7 @@ func (s *Skips) add(name string, reason error) {
 // Generation is one immutable state of the advisories, safe for concurrent use.
 type Generation struct {
 	Contents
-	f      *os.File
+	f      *file
 	info   os.FileInfo
 	osv    []osvSegment
 	tables map[string]*table
@@ -101,10 +101,11 @@ type osvSegment struct {
 }
 
 func openGeneration(path string) (g *Generation, err error) {
-	f, err := os.Open(path)
+	opened, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
+	f := &file{File: opened}
 	defer func() {
 		if err != nil {
 			f.Close()
@@ -115,6 +116,7 @@ func openGeneration(path string) (g *Generation, err error) {
 	if g.info, err = f.Stat(); err != nil {
 		return nil, err
 	}
+	f.mem = mapFile(opened, g.info.Size())
 	if err := g.readContents(); err != nil {
 		return nil, err
 	}
@@ -252,6 +254,11 @@ func (g *Generation) Lookup(family, name string, accept func(ecosystem string) b
 			if !accept(ecosystem) {
 				continue
 			}
+			n := 0
+			for p := (reader{s: postings}); p.s != "" && !p.bad; n++ {
+				p.string()
+			}
+			hits = slices.Grow(hits, n)
 			for p := (reader{s: postings}); p.s != "" && !p.bad; {
 				one := reader{s: p.string()}
 				h := Hit{segment: s.table, record: one.pointer()}

@@ -27,7 +27,9 @@ type part struct {
 
 // fold joins records of one vulnerability: those that share an id among their own ids,
 // aliases and, where only one stands there, what they stand downstream of. `related` never
-// joins. The result does not depend on the order of hits.
+// joins. Groups of which no record holds the version, and none is in doubt, are left out:
+// of a source package with hundreds of old records they are most. The result does not depend
+// on the order of hits.
 func fold(hits []*hit) []*group {
 	parts := make([]part, 0, len(hits))
 	for _, h := range hits {
@@ -57,9 +59,18 @@ func fold(hits []*hit) []*group {
 			}
 		}
 	}
+	wanted := make([]bool, len(parts)) // by root
+	for i, p := range parts {
+		if p.hit.affected || p.hit.problem != nil {
+			wanted[root(i)] = true
+		}
+	}
 	byRoot := make([]*group, len(parts))
 	var groups []*group
 	for i, p := range parts {
+		if !wanted[root(i)] {
+			continue
+		}
 		g := byRoot[root(i)]
 		if g == nil {
 			g = &group{}

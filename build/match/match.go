@@ -133,6 +133,13 @@ func (m *Matcher) Check(ctx context.Context, packages []triad.Package) (Result, 
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
 	}
+	total := 0
+	for i := range packages {
+		if problems[i] == "" {
+			total += len(answers[queries[i]].found)
+		}
+	}
+	res.Vulnerabilities = slices.Grow(res.Vulnerabilities, total)
 	for i, p := range packages {
 		if problems[i] != "" {
 			res.Uncompared = append(res.Uncompared, Uncompared{Package: p, Reason: problems[i]})

@@ -171,7 +171,7 @@ func TestFoldingDoesNotDependOnTheOrderOfRecords(t *testing.T) {
 		some := rapid.SliceOfN(id, 0, 3)
 		var hits []*hit
 		for range rapid.IntRange(0, 8).Draw(t, "records") {
-			hits = append(hits, &hit{rec: &advisory.Record{ID: id.Draw(t, "id"), Aliases: some.Draw(t, "aliases"), Upstream: some.Draw(t, "upstream"), Related: some.Draw(t, "related")}})
+			hits = append(hits, &hit{affected: true, rec: &advisory.Record{ID: id.Draw(t, "id"), Aliases: some.Draw(t, "aliases"), Upstream: some.Draw(t, "upstream"), Related: some.Draw(t, "related")}})
 		}
 		show := func(groups []*group) (out []string) {
 			for _, g := range groups {
