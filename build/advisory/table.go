@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/bits"
 	"slices"
+	"sync"
 )
 
 // A segment is a run of values, then a hash table over those of them that have a key:
@@ -189,6 +190,9 @@ func (t *table) read(p pointer) ([]byte, error) {
 	return b, nil
 }
 
+// buckets are spaces for the entries of one bucket.
+var buckets = sync.Pool{New: func() any { return new([32 * entrySize]byte) }}
+
 // get returns what is under the key, without the key, or "".
 func (t *table) get(key string) (string, error) {
 	if t.count == 0 {
@@ -203,7 +207,8 @@ func (t *table) get(key string) (string, error) {
 	if from > to || to > int64(t.count) || to-from > 1<<16 {
 		return "", errDamaged
 	}
-	var space [32 * entrySize]byte
+	space := buckets.Get().(*[32 * entrySize]byte)
+	defer buckets.Put(space)
 	b := space[:]
 	if n := int(to-from) * entrySize; n <= len(b) {
 		b = b[:n]

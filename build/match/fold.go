@@ -101,7 +101,7 @@ func fold(hits []*hit) []*group {
 // errata, and only there, they are read as what the erratum fixes.
 func split(h *hit) []part {
 	r := h.rec
-	keys := append(make([]string, 0, 4+len(r.Aliases)), r.ID)
+	keys := append(make([]string, 0, 4+len(r.Aliases)+len(r.Upstream)), r.ID)
 	keys = append(keys, r.Aliases...)
 	own := (&advisory.Record{ID: r.ID, Aliases: r.Aliases}).CVEs()
 	up := (&advisory.Record{Upstream: r.Upstream}).CVEs()

@@ -74,8 +74,11 @@ func find(g *advisory.Generation, q query, v *installed) ([]*hit, error) {
 		if err != nil {
 			return nil, err
 		}
+		hits = slices.Grow(hits, len(found))
+		made := make([]hit, len(found))
 		for i := range found {
-			h := &hit{Hit: found[i]}
+			h := &made[i]
+			h.Hit = found[i]
 			h.affected, h.rule, h.problem = h.evaluate(v)
 			any = any || h.affected || h.problem != nil
 			hits = append(hits, h)
