@@ -78,6 +78,16 @@ func (c *Core) CatchUp(ctx context.Context) (*risk.Update, error) {
 	return c.Engine.CatchUp(ctx, c.Store)
 }
 
+// Estate calls fn with the estate, which stands still meanwhile. The engine holds that of one
+// tenant; another's is CodeDenied.
+func (c *Core) Estate(tenant string, fn func(reach.View)) error {
+	if tenant != c.tenant {
+		return triad.Errorf(triad.CodeDenied, "this server answers questions of reachability for tenant %s only", c.tenant)
+	}
+	c.Engine.Read(fn)
+	return nil
+}
+
 // NewToken makes an access token and stores its hash; the secret is returned and kept nowhere.
 func (c *Core) NewToken(ctx context.Context, name, role string, scopes []string, lifetime time.Duration) (string, time.Time, error) {
 	secret, token, err := auth.NewSecret(c.tenant, name, role, scopes, lifetime)

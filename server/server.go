@@ -118,7 +118,7 @@ func (s *Server) Run(ctx context.Context) error {
 	work.Go(func() error { return s.follow(ctx) })
 	service := &api.Service{
 		Store: s.Store, Bus: s.bus, Auth: s.auth, Version: s.config.Version, Log: s.config.Log,
-		Accept: s.Accept, Status: s.Status, Console: console.Handler(),
+		Accept: s.Accept, Status: s.Status, Estate: s.Estate, Console: console.Handler(),
 	}
 	work.Go(func() error { return serve(ctx, s.tcp, api.New(service)) })
 	// The socket lies in a directory that only its owner may enter.

@@ -21,7 +21,8 @@ import (
 	"github.com/triad-security/triad/deploy/kubernetes"
 	"github.com/triad-security/triad/reach"
 	"github.com/triad-security/triad/reach/aws"
-	"github.com/triad-security/triad/reach/exposure"
+	"github.com/triad-security/triad/server"
+	"github.com/triad-security/triad/server/api"
 )
 
 type reachOptions struct {
@@ -46,7 +47,8 @@ would; or unknown, and what could not be read.
 Ends are: internet, internet:IP, an instance i-…, an address; and as --to also a pod
 NAMESPACE/POD, a container HOST/NAME, or the asset ID of either, asked from the internet.
 
-It reads folders of saved output, or without any the store.`,
+It reads folders of saved output. Without any it asks what was collected: the data directory,
+the server that holds it, or the one of --server.`,
 		Example: `  triad reach --aws dump/aws/111122223333/us-east-1 --from internet --to i-0c0000000000000c1 --port 8080
   triad reach --aws dump --from internet:203.0.113.7 --to 3.210.1.100 --port 443 --format json
   triad reach --aws dump --from i-0b0000000000000b1 --to 10.0.2.210 --port 5439
@@ -78,15 +80,9 @@ func (a *app) reach(ctx context.Context, o reachOptions) error {
 	if err != nil {
 		return err
 	}
-	estate, err := a.reachEstate(ctx, o)
+	results, err := a.answers(ctx, o, questions)
 	if err != nil {
 		return err
-	}
-	results := make([]reach.Result, len(questions))
-	for i, q := range questions {
-		if results[i], err = answer(estate, q); err != nil {
-			return err
-		}
 	}
 	if o.queries == "" {
 		return a.result(results[0], func(w io.Writer) error { return printWay(w, results[0]) }, nil)
@@ -149,12 +145,35 @@ func parseEnd(s string) aws.End {
 	return aws.End{Kind: "workload", ID: s}
 }
 
-// reachEstate reads the folders, or the store when there are none.
-func (a *app) reachEstate(ctx context.Context, o reachOptions) (*reach.Estate, error) {
-	if len(o.aws)+len(o.kubernetes)+len(o.docker) == 0 {
-		return a.storedEstate(ctx)
+// answers asks the folders; without any the server, the process that holds the data directory,
+// or the store in it.
+func (a *app) answers(ctx context.Context, o reachOptions, questions []aws.Question) (_ []reach.Result, err error) {
+	if len(o.aws)+len(o.kubernetes)+len(o.docker) > 0 {
+		estate, err := a.folders(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		return api.Answers(ctx, estate, questions)
 	}
-	estate := reach.NewEstate(exposure.Indexes()...)
+	e, err := a.estate(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	l, ok := e.(local)
+	if !ok {
+		return e.(remote).Reach(ctx, questions)
+	}
+	estate, err := a.stored(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	return api.Answers(ctx, estate, questions)
+}
+
+// folders reads saved output.
+func (a *app) folders(ctx context.Context, o reachOptions) (*reach.Estate, error) {
+	estate := server.NewEstate()
 	add := func(r *triad.Report, err error) error {
 		if err != nil {
 			return err
@@ -193,19 +212,10 @@ func (a *app) reachEstate(ctx context.Context, o reachOptions) (*reach.Estate, e
 	return estate, nil
 }
 
-// storedEstate reads the data directory's store, or the one of --store.
-func (a *app) storedEstate(ctx context.Context) (_ *reach.Estate, err error) {
-	e, err := a.estate(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, e.Close()) }()
-	l, ok := e.(local)
-	if !ok {
-		return nil, triad.Errorf(triad.CodeUnavailable, "a running server does not take questions of reach yet; end it, or name folders with --aws, --kubernetes, --docker")
-	}
-	estate := reach.NewEstate(exposure.Indexes()...)
-	_, err = l.core.Store.Estate(ctx, a.tenant, func(r triad.Row) error {
+// stored reads the store.
+func (a *app) stored(ctx context.Context, l local) (*reach.Estate, error) {
+	estate := server.NewEstate()
+	_, err := l.core.Store.Estate(ctx, a.tenant, func(r triad.Row) error {
 		// The row's bytes are valid during the call only.
 		_, err := estate.Put(r.Scope, r.Kind, r.Key, slices.Clone(r.Doc))
 		return err
@@ -240,56 +250,6 @@ func regionDirs(dir string) (out []string, err error) {
 		out = []string{dir}
 	}
 	return out, err
-}
-
-// answer answers one question.
-func answer(v reach.View, q aws.Question) (reach.Result, error) {
-	switch q.To.Kind {
-	case "internet", "instance", "ip":
-		return aws.Query(v, q), nil
-	}
-	if q.From.Kind != "internet" || q.From.IP != "" {
-		return reach.Result{}, triad.Errorf(triad.CodeInvalid, "the way to %s can be asked from the internet only; give --from internet", q.To.ID)
-	}
-	id, err := workloadID(v, q.To.ID)
-	if err != nil {
-		return reach.Result{}, err
-	}
-	port := 0 // the best over all that it is known to serve
-	if q.Port != (aws.PortRange{}) {
-		if q.Port.Lo != q.Port.Hi {
-			return reach.Result{}, triad.Errorf(triad.CodeInvalid, "the way to %s can be asked for one port, or without --port for all that it serves", q.To.ID)
-		}
-		port = int(q.Port.Lo)
-	}
-	return exposure.Of(v, id, q.Protocol, port), nil
-}
-
-// workloadID finds the asset of a pod or container by ID, by name, or by the name's end:
-// cluster/namespace/name or namespace/name, host/container or container.
-func workloadID(v reach.View, name string) (string, error) {
-	if len(v.Rows(name)) > 0 {
-		return name, nil
-	}
-	var ids, names []string
-	for _, typ := range []triad.AssetType{triad.TypePod, triad.TypeWorkload} {
-		for _, r := range v.Rows(reach.TypeKey(typ)) {
-			if r.Asset.Kind != "Pod" && r.Asset.Kind != "DockerContainer" {
-				continue
-			}
-			if (r.Asset.Name == name || strings.HasSuffix(r.Asset.Name, "/"+name)) && !slices.Contains(ids, r.Asset.ID) {
-				ids = append(ids, r.Asset.ID)
-				names = append(names, r.Asset.Name)
-			}
-		}
-	}
-	switch len(ids) {
-	case 1:
-		return ids[0], nil
-	case 0:
-		return "", triad.Errorf(triad.CodeNotFound, "nothing that was read is called %s; name an instance, an address, NAMESPACE/POD or HOST/CONTAINER", name)
-	}
-	return "", triad.Errorf(triad.CodeInvalid, "%s is the name of several: %s; name one in full", name, strings.Join(names, ", "))
 }
 
 // printWay prints one way for people.

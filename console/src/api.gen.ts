@@ -55,6 +55,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reach": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Is B reachable from A, and by which hops, or which hop stops it
+         * @description Answers up to 1000 questions over the estate as it stands, in their order.
+         */
+        post: operations["ask-reach"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reports": {
         parameters: {
             query?: never;
@@ -380,6 +400,42 @@ export interface components {
             step?: string;
             version: string;
         };
+        ReachAnswers: {
+            results: components["schemas"]["Result"][] | null;
+        };
+        ReachEnd: {
+            /** @description i-…; of a workload its asset ID or name */
+            id?: string;
+            ip?: string;
+            /** @description internet, instance, ip; as to also workload: what runs in a cluster or on a Docker host */
+            kind: string;
+            /** @description the VPC of an ip, where several use the same range */
+            network?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        ReachQuestion: {
+            from: components["schemas"]["ReachEnd"];
+            /**
+             * @description all (the default): every port and protocol must get through; some: one is enough
+             * @enum {string}
+             */
+            match?: "all" | "some";
+            /** @description destination port or range; all ports without it */
+            port?: number | string;
+            /** @description tcp (the default), udp, icmp, any, or an IP protocol number */
+            protocol?: string;
+            /** @description the client's port or range; any without it */
+            source_port?: number | string;
+            to: components["schemas"]["ReachEnd"];
+        } & {
+            [key: string]: unknown;
+        };
+        ReachQuestions: {
+            queries: components["schemas"]["ReachQuestion"][];
+        } & {
+            [key: string]: unknown;
+        };
         Relation: {
             evidence?: components["schemas"]["Evidence"][] | null;
             from: string;
@@ -409,6 +465,17 @@ export interface components {
             /** Format: date-time */
             taken: string;
             tenant: string;
+        };
+        Result: {
+            also_blocked_by?: components["schemas"]["Hop"][] | null;
+            blocked_by: components["schemas"]["Hop"];
+            exposure?: string;
+            path: components["schemas"]["Hop"][] | null;
+            /** Format: int64 */
+            port?: number;
+            sources?: string[] | null;
+            unread: components["schemas"]["Unread"][] | null;
+            verdict: string;
         };
         RiskChanged: {
             cause: string;
@@ -645,6 +712,39 @@ export interface operations {
                         /** @description The retry time in milliseconds. */
                         retry?: number;
                     })[];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "ask-reach": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReachQuestions"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReachAnswers"];
                 };
             };
             /** @description Error */

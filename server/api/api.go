@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/reach"
 	"github.com/triad-security/triad/server/auth"
 )
 
@@ -27,6 +28,8 @@ type Service struct {
 	Accept func(ctx context.Context, r *triad.Report) (Acknowledgement, error)
 	// Status says how the platform is.
 	Status func(ctx context.Context, tenant string) (Status, error)
+	// Estate calls fn with a tenant's estate, which stands still meanwhile.
+	Estate func(tenant string, fn func(reach.View)) error
 	// Console serves everything outside /api.
 	Console http.Handler
 	Log     *slog.Logger
@@ -65,6 +68,7 @@ func New(s *Service) http.Handler {
 func (s *Service) operations(api huma.API) {
 	s.risks(api)
 	s.reports(api)
+	s.reach(api)
 	s.events(api)
 	s.tokens(api)
 }

@@ -11,11 +11,14 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/reach"
+	"github.com/triad-security/triad/reach/aws"
 	"github.com/triad-security/triad/server/api"
 )
 
@@ -103,6 +106,31 @@ func (c *Client) Decision(ctx context.Context, id string) (triad.Decision, []tri
 	}
 	err := c.call(ctx, http.MethodGet, "/api/v1/risks/"+url.PathEscape(id), nil, nil, &out)
 	return out.Risk, out.History, err
+}
+
+// Reach asks questions of reachability, as many at once as the server takes. The results
+// have the order of the questions.
+func (c *Client) Reach(ctx context.Context, questions []aws.Question) ([]reach.Result, error) {
+	results := make([]reach.Result, 0, len(questions))
+	for some := range slices.Chunk(questions, api.MaxReachQuestions) {
+		first := len(results)
+		body, err := json.Marshal(api.ReachQuestions(some))
+		if err != nil {
+			return nil, err
+		}
+		var out api.ReachAnswers
+		if err := c.call(ctx, http.MethodPost, "/api/v1/reach", nil, bytes.NewReader(body), &out); err != nil {
+			if len(questions) > len(some) {
+				err = triad.Errorf(triad.ErrorCode(err), "queries %d to %d: %w", first+1, first+len(some), err)
+			}
+			return nil, err
+		}
+		if len(out.Results) != len(some) {
+			return nil, fmt.Errorf("the server gave %d answers to %d questions", len(out.Results), len(some))
+		}
+		results = append(results, out.Results...)
+	}
+	return results, nil
 }
 
 // NewToken makes an access token; its secret is in the answer and nowhere else.
