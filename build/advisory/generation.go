@@ -183,7 +183,7 @@ func (h *Hit) Record() (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := reader{s: string(b)}
+	r := reader{s: text(b)}
 	out := r.record()
 	if r.bad {
 		return nil, errDamaged
@@ -203,7 +203,7 @@ func (h *Hit) List() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := reader{s: string(b)}
+	r := reader{s: text(b)}
 	out := r.strings()
 	if r.bad {
 		return nil, errDamaged

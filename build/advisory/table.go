@@ -10,6 +10,7 @@ import (
 	"math/bits"
 	"slices"
 	"sync"
+	"unsafe"
 )
 
 // A segment is a run of values, then a hash table over those of them that have a key:
@@ -190,6 +191,10 @@ func (t *table) read(p pointer) ([]byte, error) {
 	return b, nil
 }
 
+// text is a value that read returned, as a string, without copying it once more. Nobody else
+// has the bytes and nobody writes them.
+func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
 // buckets are spaces for the entries of one bucket.
 var buckets = sync.Pool{New: func() any { return new([32 * entrySize]byte) }}
 
@@ -228,7 +233,7 @@ func (t *table) get(key string) (string, error) {
 			return "", err
 		}
 		if bytes.HasPrefix(v, prefix) {
-			return string(v[len(prefix):]), nil
+			return text(v[len(prefix):]), nil
 		}
 	}
 	return "", nil

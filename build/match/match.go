@@ -192,7 +192,9 @@ func ask(g *advisory.Generation, q query) (a answer) {
 		a.err = err
 		return a
 	}
-	for _, gr := range fold(hits) {
+	groups := fold(hits)
+	a.found = slices.Grow(a.found, len(groups))
+	for _, gr := range groups {
 		if !slices.ContainsFunc(gr.hits, func(h *hit) bool { return h.affected }) {
 			for _, h := range gr.hits {
 				if h.problem != nil {
