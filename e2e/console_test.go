@@ -65,8 +65,8 @@ func TestConsole(t *testing.T) {
 	}
 }
 
-// openPort returns the demonstration's AWS folder with one more port of the edge host open.
-func openPort(t *testing.T, port int) string {
+// openPort returns the demonstration's AWS folder with more ports of the edge host open.
+func openPort(t *testing.T, ports ...int) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := demo.Unpack(dir); err != nil {
@@ -83,7 +83,10 @@ func openPort(t *testing.T, port int) string {
 		t.Fatal(err)
 	}
 	for _, group := range doc.SecurityGroups {
-		if group["GroupName"] == "edge-host" {
+		if group["GroupName"] != "edge-host" {
+			continue
+		}
+		for _, port := range ports {
 			group["IpPermissions"] = append(group["IpPermissions"].([]any), map[string]any{
 				"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": []any{map[string]any{"CidrIp": "0.0.0.0/0"}},
 			})

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/triad-security/triad/deploy/docker/enginetest"
 )
 
 var build struct {
@@ -40,7 +42,7 @@ func program(t *testing.T) string {
 }
 
 func TestMain(m *testing.M) {
-	status := m.Run()
+	status := enginetest.Main(m)
 	if build.path != "" {
 		_ = os.RemoveAll(filepath.Dir(build.path))
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 func newCollectDockerCommand(a *app) *cobra.Command {
-	var from, host, engine, record string
+	var from, host, instance, engine, record string
 	var registries trustedRegistries
 	cmd := &cobra.Command{
 		Use:   "docker",
@@ -39,9 +39,12 @@ That takes the right to read other users' processes, so run it as root.`,
 			}
 			var report *triad.Report
 			if from != "" {
+				if instance != "" {
+					return triad.Errorf(triad.CodeInvalid, "--instance is for a live engine; a dump says it in host.json")
+				}
 				report, err = docker.Dir(cmd.Context(), from, o)
 			} else {
-				report, err = liveDocker(cmd.Context(), engine, o)
+				report, err = liveDocker(cmd.Context(), engine, instance, o)
 			}
 			if err != nil {
 				return err
@@ -53,13 +56,14 @@ That takes the right to read other users' processes, so run it as root.`,
 	f.StringVar(&from, "from", "", "folder of docker-inspect.json, docker-image-inspect.json, docker-info.json and host.json")
 	f.StringVar(&engine, "engine", "", "address of the engine: unix:///path, tcp://host:port; default DOCKER_HOST, else its usual socket")
 	f.StringVar(&host, "host", "", "the host's name in asset names; default the cloud instance, else the engine's name")
+	f.StringVar(&instance, "instance", "", "the EC2 instance (i-...) that the engine runs on, where its firmware does not tell or it is elsewhere")
 	f.StringVar(&record, "record", "", "also write what is read, secrets masked, to this folder in the form that --from reads")
 	registries.flag(f)
 	return cmd
 }
 
 // liveDocker reads an engine and, where it runs on this machine, the processes in its containers.
-func liveDocker(ctx context.Context, engine string, o docker.Options) (*triad.Report, error) {
+func liveDocker(ctx context.Context, engine, instance string, o docker.Options) (*triad.Report, error) {
 	client, err := docker.NewClient(engine)
 	if err != nil {
 		return nil, err
@@ -72,6 +76,9 @@ func liveDocker(ctx context.Context, engine string, o docker.Options) (*triad.Re
 			o.Machine.InstanceID = machine.Instance
 		}
 		o.Processes = containerProcesses{workload.Reader{Mask: manifest.MaskArgs}}
+	}
+	if instance != "" {
+		o.Machine.InstanceID = instance
 	}
 	return docker.Live(ctx, client, o)
 }

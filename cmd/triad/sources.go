@@ -34,7 +34,7 @@ func (a *app) discover(trusted manifest.Registries) (found []source, missing []s
 	if dockerHere() {
 		scanned := map[string]bool{}
 		found = append(found, source{"the Docker engine", func(ctx context.Context) ([]*triad.Report, error) {
-			r, err := liveDocker(ctx, "", docker.Options{Tenant: a.tenant, Collector: "docker/" + version, Trusted: trusted, Now: time.Now()})
+			r, err := liveDocker(ctx, "", "", docker.Options{Tenant: a.tenant, Collector: "docker/" + version, Trusted: trusted, Now: time.Now()})
 			if err != nil {
 				return nil, err
 			}
