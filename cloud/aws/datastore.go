@@ -120,6 +120,7 @@ type networkInterface struct {
 	NetworkInterfaceId, Description, RequesterId string
 	VpcId, SubnetId, AvailabilityZone            string
 	PrivateIpAddress                             string
+	Association                                  struct{ PublicIp string } // of the primary address, said again below by EC2
 	Groups                                       []struct{ GroupId string }
 	PrivateIpAddresses                           []struct {
 		PrivateIpAddress string
@@ -167,6 +168,9 @@ func (ni networkInterface) serves(p triad.DataStoreProps, zones ...string) bool 
 }
 
 func (ni networkInterface) public() bool {
+	if ni.Association.PublicIp != "" {
+		return true
+	}
 	for _, ip := range ni.PrivateIpAddresses {
 		if ip.Association.PublicIp != "" {
 			return true
@@ -182,6 +186,9 @@ func (ni networkInterface) addresses() []string {
 		if ip.Association.PublicIp != "" {
 			out = append(out, ip.Association.PublicIp)
 		}
+	}
+	if ip := ni.Association.PublicIp; ip != "" && !slices.Contains(out, ip) {
+		out = append(out, ip)
 	}
 	for _, ip := range ni.Ipv6Addresses {
 		out = append(out, ip.Ipv6Address)

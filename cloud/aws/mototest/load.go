@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -50,6 +52,31 @@ func (l *Loader) Rewrite(s string) string {
 	return strings.NewReplacer(pairs...).Replace(s)
 }
 
+// RewriteDir copies a folder of text files with the dump's ids replaced by the server's, in
+// names too. Other scopes name what is in this one: a node its instance, a binding its target group.
+func (l *Loader) RewriteDir(from, to string) {
+	l.t.Helper()
+	err := filepath.WalkDir(from, func(path string, entry os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		into := filepath.Join(to, l.Rewrite(rel))
+		if entry.IsDir() {
+			return os.MkdirAll(into, 0o755)
+		}
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(into, []byte(l.Rewrite(string(raw))), 0o600)
+	})
+	l.must(err, from)
+}
+
 // read decodes a file of the dump, ids rewritten; false where it is not there.
 func (l *Loader) read(call string, v any) bool {
 	l.t.Helper()
@@ -78,6 +105,44 @@ func tagged(kind ec2types.ResourceType, tags []ec2types.Tag) []ec2types.TagSpeci
 		return nil
 	}
 	return []ec2types.TagSpecification{{ResourceType: kind, Tags: tags}}
+}
+
+// Load loads everything, in the order in which one thing names another.
+func (l *Loader) Load(ctx context.Context) {
+	l.IAM(ctx)
+	l.Network(ctx)
+	l.Instances(ctx)
+	l.Balancers(ctx)
+	l.Interfaces(ctx)
+	l.Functions(ctx)
+	l.Stores(ctx)
+	l.Cluster(ctx)
+}
+
+// AllowFrom adds the rules of a group in a later dump that this one does not have: the change
+// of one security group, made as an operator makes it.
+func (l *Loader) AllowFrom(ctx context.Context, later string) {
+	l.t.Helper()
+	was := map[string][]ec2types.IpPermission{}
+	var groups ec2.DescribeSecurityGroupsOutput
+	l.read("ec2-describe-security-groups", &groups)
+	for _, g := range groups.SecurityGroups {
+		was[*g.GroupId] = g.IpPermissions
+	}
+	next := *l
+	next.dir = later
+	groups = ec2.DescribeSecurityGroupsOutput{}
+	next.read("ec2-describe-security-groups", &groups)
+	for _, g := range groups.SecurityGroups {
+		added := slices.DeleteFunc(g.IpPermissions, func(p ec2types.IpPermission) bool {
+			return slices.ContainsFunc(was[*g.GroupId], func(q ec2types.IpPermission) bool { return reflect.DeepEqual(p, q) })
+		})
+		if len(added) == 0 {
+			continue
+		}
+		_, err := ec2.NewFromConfig(l.cfg).AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{GroupId: g.GroupId, IpPermissions: added})
+		l.must(err, *g.GroupId)
+	}
 }
 
 // Network loads VPCs, subnets, gateways, groups, lists and tables.
@@ -161,15 +226,24 @@ func (l *Loader) gateways(ctx context.Context, c *ec2.Client) {
 	var nats ec2.DescribeNatGatewaysOutput
 	l.read("ec2-describe-nat-gateways", &nats)
 	for _, n := range nats.NatGateways {
-		address, err := c.AllocateAddress(ctx, &ec2.AllocateAddressInput{Domain: ec2types.DomainTypeVpc})
-		l.must(err, "an address")
-		out, err := c.CreateNatGateway(ctx, &ec2.CreateNatGatewayInput{SubnetId: n.SubnetId, AllocationId: address.AllocationId})
+		var allocation *string
+		for _, a := range n.NatGatewayAddresses {
+			allocation = l.allocate(ctx, c, a.PublicIp)
+			l.IDs[*a.AllocationId] = *allocation
+		}
+		out, err := c.CreateNatGateway(ctx, &ec2.CreateNatGatewayInput{SubnetId: n.SubnetId, AllocationId: allocation})
 		l.must(err, *n.NatGatewayId)
 		l.IDs[*n.NatGatewayId] = *out.NatGateway.NatGatewayId
-		for _, a := range n.NatGatewayAddresses {
-			l.IDs[*a.PublicIp], l.IDs[*a.AllocationId] = *address.PublicIp, *address.AllocationId
-		}
 	}
+}
+
+// allocate makes the dump's public address an elastic one of the account; left to itself the
+// server chooses loopback addresses.
+func (l *Loader) allocate(ctx context.Context, c *ec2.Client, ip *string) *string {
+	l.t.Helper()
+	address, err := c.AllocateAddress(ctx, &ec2.AllocateAddressInput{Domain: ec2types.DomainTypeVpc, Address: ip})
+	l.must(err, *ip)
+	return address.AllocationId
 }
 
 func (l *Loader) networkACLs(ctx context.Context, c *ec2.Client) {

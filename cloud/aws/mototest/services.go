@@ -110,14 +110,11 @@ func (l *Loader) Instances(ctx context.Context) {
 	}
 }
 
-// publicAddress gives an instance a public address where it shall have one; the server chooses it.
+// publicAddress gives an instance its public address; the server chooses one that is not elastic.
 func (l *Loader) publicAddress(ctx context.Context, c *ec2.Client, ni ec2types.InstanceNetworkInterface, instance string) {
 	if sdk.ToString(ni.Association.IpOwnerId) != "amazon" {
-		address, err := c.AllocateAddress(ctx, &ec2.AllocateAddressInput{Domain: ec2types.DomainTypeVpc})
-		l.must(err, "an address")
-		_, err = c.AssociateAddress(ctx, &ec2.AssociateAddressInput{AllocationId: address.AllocationId, InstanceId: &instance})
-		l.must(err, "an address")
-		l.IDs[*ni.Association.PublicIp] = *address.PublicIp
+		_, err := c.AssociateAddress(ctx, &ec2.AssociateAddressInput{AllocationId: l.allocate(ctx, c, ni.Association.PublicIp), InstanceId: &instance})
+		l.must(err, *ni.Association.PublicIp)
 		return
 	}
 	now, err := c.DescribeInstances(ctx, &ec2.DescribeInstancesInput{InstanceIds: []string{instance}})
@@ -125,6 +122,59 @@ func (l *Loader) publicAddress(ctx context.Context, c *ec2.Client, ni ec2types.I
 	if ip := now.Reservations[0].Instances[0].PublicIpAddress; ip != nil {
 		l.IDs[*ni.Association.PublicIp] = *ip
 	}
+}
+
+// Interfaces loads the network interfaces that a service makes for itself; the server makes
+// those of instances and NAT gateways only. Who asked for one and its type cannot be said to it.
+func (l *Loader) Interfaces(ctx context.Context) {
+	c := ec2.NewFromConfig(l.cfg)
+	var d ec2.DescribeNetworkInterfacesOutput
+	l.read("ec2-describe-network-interfaces", &d)
+	for _, ni := range d.NetworkInterfaces {
+		if ni.InterfaceType == ec2types.NetworkInterfaceTypeNatGateway || l.loaded(*ni.NetworkInterfaceId) {
+			continue
+		}
+		in := &ec2.CreateNetworkInterfaceInput{
+			Description: sdk.String(l.describe(sdk.ToString(ni.Description))), SubnetId: ni.SubnetId, PrivateIpAddress: ni.PrivateIpAddress,
+			TagSpecifications: tagged(ec2types.ResourceTypeNetworkInterface, ni.TagSet),
+		}
+		for _, g := range ni.Groups {
+			in.Groups = append(in.Groups, *g.GroupId)
+		}
+		out, err := c.CreateNetworkInterface(ctx, in)
+		l.must(err, *ni.NetworkInterfaceId)
+		l.IDs[*ni.NetworkInterfaceId] = *out.NetworkInterface.NetworkInterfaceId
+		if ni.Association == nil {
+			continue
+		}
+		_, err = c.AssociateAddress(ctx, &ec2.AssociateAddressInput{
+			AllocationId: l.allocate(ctx, c, ni.Association.PublicIp), NetworkInterfaceId: out.NetworkInterface.NetworkInterfaceId,
+		})
+		l.must(err, *ni.Association.PublicIp)
+	}
+}
+
+// loaded says whether an id is one that the server gave: reading the dump replaces ids.
+func (l *Loader) loaded(id string) bool {
+	for _, have := range l.IDs {
+		if have == id {
+			return true
+		}
+	}
+	return false
+}
+
+// describe names in an interface's description the load balancer whose it is, as AWS does:
+// "ELB " and the end of its ARN.
+func (l *Loader) describe(s string) string {
+	const of = ":loadbalancer/"
+	for was, is := range l.IDs {
+		if _, end, ok := strings.Cut(was, of); ok && s == "ELB "+end {
+			_, now, _ := strings.Cut(is, of)
+			return "ELB " + now
+		}
+	}
+	return s
 }
 
 // Balancers loads load balancers, target groups, targets, listeners and rules.
@@ -140,6 +190,7 @@ func (l *Loader) Balancers(ctx context.Context) {
 		out, err := c.CreateLoadBalancer(ctx, in)
 		l.must(err, *lb.LoadBalancerArn)
 		l.IDs[*lb.LoadBalancerArn] = *out.LoadBalancers[0].LoadBalancerArn
+		l.IDs[*lb.DNSName] = *out.LoadBalancers[0].DNSName
 	}
 	var tgs elb.DescribeTargetGroupsOutput
 	l.read("elbv2-describe-target-groups", &tgs)
@@ -214,8 +265,9 @@ func (l *Loader) Functions(ctx context.Context) {
 	var urls map[string]lambda.GetFunctionUrlConfigOutput
 	l.read("lambda-get-function-url-config", &urls)
 	for name, u := range urls {
-		_, err := c.CreateFunctionUrlConfig(ctx, &lambda.CreateFunctionUrlConfigInput{FunctionName: &name, AuthType: u.AuthType})
+		out, err := c.CreateFunctionUrlConfig(ctx, &lambda.CreateFunctionUrlConfigInput{FunctionName: &name, AuthType: u.AuthType})
 		l.must(err, name)
+		l.IDs[*u.FunctionUrl] = *out.FunctionUrl
 	}
 	var policies map[string]struct{ Policy string }
 	l.read("lambda-get-policy", &policies)
