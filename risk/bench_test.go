@@ -35,7 +35,14 @@ func realWays() risk.Ways {
 // each image.
 func generated(tb testing.TB, n int) (*world, estate.Size, *fakeMatcher) {
 	tb.Helper()
-	w, size := newWorld(), estate.OfAssets(n)
+	size := estate.OfAssets(n)
+	w, m := generatedOf(tb, size)
+	return w, size, m
+}
+
+func generatedOf(tb testing.TB, size estate.Size) (*world, *fakeMatcher) {
+	tb.Helper()
+	w := newWorld()
 	m := &fakeMatcher{revision: "1", advisories: map[string]triad.Vulnerability{}}
 	for p := range 5 {
 		for v := range 10 {
@@ -62,7 +69,7 @@ func generated(tb testing.TB, n int) (*world, estate.Size, *fakeMatcher) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return w, size, m
+	return w, m
 }
 
 // cpu is the processor time that this process has used; wall time says little on a machine

@@ -158,7 +158,7 @@ func (c *cell) balancer(d int, pods []string) (hostname, group string) {
 	})
 	health := []object{}
 	for _, p := range pods {
-		health = append(health, object{"Target": object{"Id": p, "Port": 8080}, "TargetHealth": object{"State": "healthy"}})
+		health = append(health, object{"Target": object{"Id": p, "Port": 8080, "AvailabilityZone": region + "a"}, "TargetHealth": object{"State": "healthy"}})
 	}
 	c.put(triad.TypeTargetGroup, "TargetGroup", "elbv2-describe-target-groups", target, object{
 		"TargetGroupArn": target, "TargetGroupName": name, "Protocol": "TCP", "Port": 8080, "VpcId": id("vpc", c.n, 0), "TargetType": "ip", "IpAddressType": "ipv4",

@@ -261,8 +261,12 @@ func (e *engine) withPublic(end End, points []point, client reach.AddrSet) []poi
 	if end.Kind == "instance" {
 		points = nil
 		for _, n := range e.instanceInterfaces(end.ID) {
-			for _, a := range n.doc.private {
-				points = append(points, newPoint(n, a))
+			for i, a := range n.doc.private {
+				// Of those without a public address the primary one speaks for all: the filters
+				// look at the interface. On a Kubernetes node the others are its pods'.
+				if _, public := n.doc.public[a]; i == 0 || a.Is6() || public {
+					points = append(points, newPoint(n, a))
+				}
 			}
 		}
 	}

@@ -361,6 +361,15 @@ func decodeTargetGroup(doc json.RawMessage) (any, []string, error) {
 	var keys []string
 	if t.Health != nil {
 		for _, h := range *t.Health {
+			// Networks use the same private addresses, so one of a zone of the group's own VPC is
+			// looked up in that VPC alone. "all" is what targets elsewhere have, and where nothing
+			// is said it may be elsewhere.
+			if t.TargetType == "ip" && t.VPC != "" {
+				keys = append(keys, keyTargetIn(t.VPC, h.Target.ID))
+				if h.Target.Zone != "" && h.Target.Zone != "all" {
+					continue
+				}
+			}
 			keys = append(keys, keyTarget(h.Target.ID))
 		}
 	}

@@ -31,7 +31,7 @@ func FuzzIndex(f *testing.F) {
 	for _, r := range w.Rows(keyListeners(lb)) {
 		f.Add(r.Asset.Kind, []byte(r.Asset.Doc))
 	}
-	for _, r := range w.Rows(keyTarget("10.0.2.10")) {
+	for _, r := range w.Rows(keyTargetIn("vpc-1", "10.0.2.10")) {
 		f.Add(r.Asset.Kind, []byte(r.Asset.Doc))
 	}
 	f.Fuzz(func(t *testing.T, kind string, raw []byte) {

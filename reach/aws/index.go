@@ -63,6 +63,7 @@ func keyAttachment(tgw, vpc string) string   { return "aws/attachment/" + tgw + 
 func keyListeners(balancer string) string    { return "aws/listeners/" + balancer }
 func keyForwards(targetGroup string) string  { return "aws/forwards/" + targetGroup }
 func keyTarget(id string) string             { return "aws/target/" + id }
+func keyTargetIn(vpc, ip string) string      { return "aws/target-in/" + vpc + "/" + ip }
 func keyElastic(a netip.Addr) string         { return "aws/elastic/" + a.String() }
 
 // keyVPCs is the key of all VPCs; keyBroken of the rows of a section that could not be decoded.

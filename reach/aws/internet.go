@@ -144,23 +144,25 @@ func exposureRank(r reach.Result) int {
 
 // throughBalancers returns the ways through load balancers, one for each listener and target.
 func (e *engine) throughBalancers(to Target, a asked, port int) (out []*trace) {
-	ids := []string{to.Function}
-	vpcID, scope := to.Network, ""
-	if to.Function == "" {
-		ids = nil
+	scope := ""
+	var ends []registered
+	if to.Function != "" {
+		ends = append(ends, registered{id: to.Function})
+	} else {
 		points, _ := e.points(to.end())
+		vpcID := to.Network
 		for _, p := range points {
-			ids = append(ids, p.addr.String())
+			ends = append(ends, registered{id: p.addr.String(), vpc: p.doc.VPC, addr: p.addr})
 			vpcID, scope = p.doc.VPC, p.scope
 		}
 		if to.Instance != "" {
 			// Secondary addresses without a public one are not the instance's own business: on a
 			// Kubernetes node they belong to pods.
-			ids = append(ids, to.Instance)
+			ends = append(ends, registered{id: to.Instance, vpc: vpcID})
 		}
 	}
-	for _, id := range ids {
-		chains, unread := e.chains(id, vpcID, port, a.protocol, 0)
+	for _, end := range ends {
+		chains, unread := e.chains(end, port, a.protocol, 0)
 		for _, c := range chains {
 			out = append(out, e.through(c, a))
 		}
@@ -192,16 +194,47 @@ func (e *engine) unreadWay(a asked, u triad.Unread) *trace {
 	return t
 }
 
+// registered is a thing as target groups name it: an instance, a function, a load balancer,
+// or an address in a VPC.
+type registered struct {
+	id, vpc string
+	addr    netip.Addr // valid when id is an address
+}
+
+// groupsOf returns the target groups that may have a thing as a target.
+func (e *engine) groupsOf(r registered) []found[targetGroup] {
+	var out []found[targetGroup]
+	if r.addr.IsValid() {
+		out = all[targetGroup](e, keyTargetIn(r.vpc, r.id))
+	}
+	for _, g := range all[targetGroup](e, keyTarget(r.id)) {
+		switch {
+		case r.vpc == "" || g.doc.VPC == "":
+		case g.doc.VPC == r.vpc:
+			if r.addr.IsValid() && g.doc.TargetType == "ip" {
+				continue // found in its VPC
+			}
+		case g.doc.TargetType == "instance":
+			continue
+		case r.addr.IsValid():
+			// What a VPC holds itself is never elsewhere.
+			if v := first[vpc](e, g.doc.VPC); v.doc != nil && v.unread == nil && v.doc.contains(r.addr) {
+				continue
+			}
+		}
+		out = append(out, g)
+	}
+	return out
+}
+
 // chains finds the load balancers, listeners and target groups that lead to a target, from
 // the entrance on, and what may lead to it but was not read.
-func (e *engine) chains(id, vpcID string, port, protocol, depth int) (out [][]balancerStep, unread []triad.Unread) {
+func (e *engine) chains(to registered, port, protocol, depth int) (out [][]balancerStep, unread []triad.Unread) {
 	if depth > 2 {
 		return nil, nil
 	}
-	for _, g := range all[targetGroup](e, keyTarget(id)) {
-		if vpcID != "" && g.doc.TargetType == "instance" && g.doc.VPC != vpcID && g.doc.VPC != "" {
-			continue
-		}
+	id := to.id
+	for _, g := range e.groupsOf(to) {
 		if g.doc.TargetType != "lambda" && !speaks(g.doc.Protocol, protocol) {
 			continue
 		}
@@ -221,7 +254,7 @@ func (e *engine) chains(id, vpcID string, port, protocol, depth int) (out [][]ba
 		for _, l := range listeners {
 			step := balancerStep{l.doc.Balancer, l.doc.ARN, g.doc.ARN, id, target}
 			out = append(out, []balancerStep{step})
-			before, _ := e.chains(l.doc.Balancer, "", l.doc.Port, protocol, depth+1)
+			before, _ := e.chains(registered{id: l.doc.Balancer}, l.doc.Port, protocol, depth+1)
 			for _, c := range before {
 				out = append(out, append(c[:len(c):len(c)], step))
 			}

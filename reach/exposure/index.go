@@ -19,8 +19,12 @@ func Indexes() []reach.Index {
 	return []reach.Index{aws.Index, kubernetes.Index, docker.Index, Index}
 }
 
-func keyFront(name string) string     { return "exposure/load-balancer-named/" + strings.ToLower(name) }
-func keyTargetID(id string) string    { return "exposure/target/" + id }
+func keyFront(name string) string  { return "exposure/load-balancer-named/" + strings.ToLower(name) }
+func keyTargetID(id string) string { return "exposure/target/" + id }
+func keyTargetIn(network, ip string) string {
+	return "exposure/target-in/" + network + "/" + ip
+}
+
 func keyNodesOf(suffix string) string { return "exposure/load-balancer-interfaces/" + suffix }
 
 // maxDoc bounds a document that is decoded here.
@@ -43,12 +47,21 @@ func Index(_ string, a *triad.Asset) (decoded any, keys []string, err error) {
 		}
 	case "TargetGroup":
 		var g struct {
-			TargetHealthDescriptions []struct{ Target struct{ ID string } }
+			TargetType, VPCID        string
+			TargetHealthDescriptions []struct {
+				Target struct{ ID, AvailabilityZone string }
+			}
 		}
 		if err := json.Unmarshal(a.Doc, &g); err != nil {
 			return nil, nil, fmt.Errorf("decoding %s: %w", a.ID, err)
 		}
 		for _, t := range g.TargetHealthDescriptions {
+			if zone := t.Target.AvailabilityZone; g.TargetType == "ip" && g.VPCID != "" {
+				keys = append(keys, keyTargetIn(g.VPCID, t.Target.ID))
+				if zone != "" && zone != "all" {
+					continue // the same address elsewhere is another thing
+				}
+			}
 			keys = append(keys, keyTargetID(t.Target.ID))
 		}
 	case "NetworkInterface":

@@ -91,7 +91,7 @@ func (m machine) like(v reach.View) string {
 		return ""
 	}
 	for _, ip := range m.facts.primary {
-		if len(v.Rows(keyTargetID(ip))) > 0 {
+		if len(v.Rows(keyTargetID(ip))) > 0 || len(v.Rows(keyTargetIn(m.network, ip))) > 0 {
 			return ""
 		}
 	}
