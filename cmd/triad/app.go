@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,6 +29,9 @@ type app struct {
 	stdout, stderr io.Writer
 }
 
+// formats are those of any command; result refuses those that are another command's.
+var formats = []string{"table", "json", "cyclonedx", "report"}
+
 func (a *app) flags(root *cobra.Command) {
 	f := root.PersistentFlags()
 	f.StringVar(&a.data, "data", defaultDataDir(), "data directory: store, bus, advisories")
@@ -35,18 +39,26 @@ func (a *app) flags(root *cobra.Command) {
 	f.StringVar(&a.token, "token", "", "access token for --server")
 	f.StringVar(&a.store, "store", "", "address of the store: postgres://USER@HOST/DATABASE; default the SQLite file in the data directory")
 	f.StringVar(&a.tenant, "tenant", triad.DefaultTenant, "tenant that owns what is read and written")
-	f.StringVar(&a.format, "format", "table", "output format: table or json; scan also cyclonedx")
+	f.StringVar(&a.format, "format", "table", "output format: table or json; scan also cyclonedx, collect also report")
 	f.StringVarP(&a.output, "output", "o", "", "write the result to a file instead of standard output")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress")
-	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return fromEnvironment(cmd.Flags()) }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if err := fromEnvironment(cmd.Flags()); err != nil {
+			return err
+		}
+		if !slices.Contains(formats, a.format) { // before the work, not after it
+			return triad.Errorf(triad.CodeInvalid, "--format %s is none of %s", a.format, strings.Join(formats, ", "))
+		}
+		return nil
+	}
 }
 
-// fromEnvironment sets each flag that was not given from TRIAD_NAME where that is set.
+// fromEnvironment sets each flag that was not given from TRIAD_NAME where that is not empty.
 func fromEnvironment(flags *pflag.FlagSet) error {
 	var err error
 	flags.VisitAll(func(f *pflag.Flag) {
 		name := "TRIAD_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		if value, ok := os.LookupEnv(name); ok && !f.Changed && err == nil {
+		if value := os.Getenv(name); value != "" && !f.Changed && err == nil {
 			if e := flags.Set(f.Name, value); e != nil {
 				err = fmt.Errorf("%s: %w", name, e)
 			}

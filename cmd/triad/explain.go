@@ -42,7 +42,7 @@ func (a *app) explain(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	return a.result(d, func(w io.Writer) error { return printDecision(w, &d, history) }, nil)
+	return a.result(list(d), func(w io.Writer) error { return printDecision(w, &d, history) }, nil)
 }
 
 func printDecision(w io.Writer, d *triad.Decision, history []triad.Change) error {

@@ -89,10 +89,7 @@ func (a *app) risks(ctx context.Context, o risksOptions) error {
 			list = list[:min(o.limit, len(list))]
 		}
 	}
-	if list == nil {
-		list = []triad.Decision{} // JSON readers expect a list
-	}
-	return a.result(list, func(w io.Writer) error { return printRisks(w, list) }, nil)
+	return a.result(listAll(list), func(w io.Writer) error { return printRisks(w, list) }, nil)
 }
 
 func (o risksOptions) filter() (f triad.DecisionFilter, err error) {

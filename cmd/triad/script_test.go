@@ -22,6 +22,10 @@ func TestMain(m *testing.M) {
 //
 //	zip ARCHIVE FILE…   makes a zip archive of files, by their base names
 //	serve DIR           serves a folder over HTTP on loopback; its address is $SERVER
+//	image save|layout PATH REFERENCE DIR…  makes an image with a layer of each folder, as
+//	            docker save writes it or as an OCI layout
+//	schema NAME standard output of the last command is what docs/schema/NAME.json says
+//	wait-for PATH       waits until a file is there
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
@@ -30,8 +34,11 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"zip":   scriptZip,
-			"serve": scriptServe,
+			"zip":      scriptZip,
+			"serve":    scriptServe,
+			"image":    scriptImage,
+			"schema":   scriptSchema,
+			"wait-for": scriptWaitFor,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,

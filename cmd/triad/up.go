@@ -35,12 +35,18 @@ type up struct {
 
 	server  *server.Server
 	sources []source
-	mu      sync.Mutex
-	notes   []string
+	// watching are the goroutines that read sources.
+	watching sync.WaitGroup
+	mu       sync.Mutex
+	notes    []string
+	said     map[string]bool
 }
 
+// maxSaid bounds what is remembered as said, for reasons may name what changes.
+const maxSaid = 1000
+
 func newUpCommand(a *app) *cobra.Command {
-	u := &up{app: a, patience: 15 * time.Second}
+	u := &up{app: a, patience: 15 * time.Second, said: map[string]bool{}}
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Run the whole platform on this machine",
@@ -102,13 +108,13 @@ func (u *up) run(ctx context.Context) (err error) {
 
 	// The demonstration's advisories go in first where there are none: they are there at once.
 	u.advisories(ctx)
-	u.firstRound(ctx)
+	u.watch(ctx)
 	if err := u.show(ctx, secret); err != nil {
 		return err
 	}
-	go u.rounds(ctx)
 	err = <-ended
 	stop()
+	u.watching.Wait()
 	return errors.Join(err, u.server.Close())
 }
 
@@ -146,38 +152,38 @@ func (u *up) bundledAdvisories(ctx context.Context, dir string) error {
 	return nil
 }
 
-// firstRound reads every source once, side by side, and waits for them for a while.
-func (u *up) firstRound(ctx context.Context) {
+// watch reads every source again and again, side by side, and waits a while until each was
+// read once.
+func (u *up) watch(ctx context.Context) {
 	if u.demo {
 		u.sources = append(u.sources, u.demoSource(filepath.Join(u.data, "demo")))
 		u.server.MarkDemo()
 	}
-	done := make(chan struct{})
-	var wait sync.WaitGroup
+	var first sync.WaitGroup
 	for _, s := range u.sources {
-		wait.Go(func() { u.round(ctx, s) })
+		first.Add(1)
+		u.watching.Go(func() {
+			u.round(ctx, s)
+			first.Done()
+			tick := time.NewTicker(u.every)
+			defer tick.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-tick.C:
+					u.round(ctx, s)
+				}
+			}
+		})
 	}
-	go func() { wait.Wait(); close(done) }()
+	done := make(chan struct{})
+	go func() { first.Wait(); close(done) }()
 	select {
 	case <-done:
 	case <-time.After(u.patience):
 		u.say("some collectors are still reading; their risks appear in the console as they come")
 	case <-ctx.Done():
-	}
-}
-
-func (u *up) rounds(ctx context.Context) {
-	tick := time.NewTicker(u.every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			for _, s := range u.sources {
-				u.round(ctx, s)
-			}
-		}
 	}
 }
 
@@ -201,7 +207,33 @@ func (u *up) round(ctx context.Context, s source) {
 		}
 	}
 	u.say("read %s: %d reports", s.name, len(reports))
+	u.unread(reports)
 	u.applied(ctx, last)
+}
+
+// unread says once what a source's reports could not read and what they left out.
+func (u *up) unread(reports []*triad.Report) {
+	for _, r := range reports {
+		for _, s := range r.Sections {
+			if s.Status == triad.SectionUnread {
+				u.once("%s: %s is unread: %s", r.Scope, s.Name, s.Reason)
+			}
+		}
+		for _, note := range r.Notes {
+			u.once("%s: %s", r.Scope, note)
+		}
+	}
+}
+
+// once says what was not said before.
+func (u *up) once(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.said) < maxSaid && !u.said[text] {
+		u.said[text] = true
+		u.say("%s", text)
+	}
 }
 
 // applied waits until a report's decisions are there, or a moment has passed.
@@ -248,7 +280,7 @@ func (u *up) show(ctx context.Context, secret string) error {
 	if u.demo {
 		u.say("the risks of cluster lighthouse, host i-0de0000000000000d and account 210987654321 are the demonstration's")
 	}
-	if err := u.result(risks, func(w io.Writer) error { return printRisks(w, risks) }, nil); err != nil {
+	if err := u.result(listAll(risks), func(w io.Writer) error { return printRisks(w, risks) }, nil); err != nil {
 		return err
 	}
 	u.say("\nconsole: %s/#token=%s", u.server.Address(), secret)
