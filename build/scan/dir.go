@@ -64,6 +64,9 @@ type dir struct {
 	layer   *image.Layer
 	machine bool // the running machine's own root
 	left    int  // entries that may still be looked at
+	// skip and done are a machine's: folders not to look into, and those looked into already.
+	skip func(path string) bool
+	done map[string]bool
 }
 
 // maxDirDepth of folders in folders.
@@ -109,6 +112,9 @@ func (d *dir) entry(path string, e fs.DirEntry, depth int) error {
 	switch t := e.Type(); {
 	case t.IsDir():
 		d.layer.Entries[path] = image.Entry{Type: image.Dir}
+		if d.done[path] || d.skip != nil && d.skip(path) {
+			return nil
+		}
 		if d.machine && (path == "proc" || path == "sys" || path == "dev") || e.Name() == ".git" {
 			return nil
 		}

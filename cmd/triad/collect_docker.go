@@ -71,7 +71,7 @@ func liveDocker(ctx context.Context, engine, instance string, o docker.Options) 
 	defer client.Close()
 	if client.Local {
 		machine := workload.ThisMachine("/")
-		o.Machine = docker.Machine{MachineID: machine.ID}
+		o.Machine = docker.Machine{MachineID: machine.ID, Addresses: machine.Addresses}
 		if machine.Provider == "aws" {
 			o.Machine.InstanceID = machine.Instance
 		}

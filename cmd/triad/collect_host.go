@@ -9,9 +9,6 @@ import (
 	"github.com/triad-security/triad/run/workload"
 )
 
-// hostPackages finds the packages installed on this machine; nil where this build cannot.
-var hostPackages workload.Packages
-
 func newCollectHostCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "host",
@@ -20,10 +17,11 @@ func newCollectHostCommand(a *app) *cobra.Command {
 Kubernetes collector's. Other users' processes can be read by root only; without that right
 they are reported as unread. Nothing is sent anywhere: the cloud's name for the machine is
 read from its firmware.`,
-		Args: cobra.NoArgs,
+		Args:    cobra.NoArgs,
+		Example: "  sudo triad collect host --data /var/lib/triad",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			report, err := workload.Host(cmd.Context(), workload.Reader{Mask: manifest.MaskArgs}, workload.Options{
-				Tenant: a.tenant, Collector: "host/" + version, Now: time.Now(), Packages: hostPackages,
+				Tenant: a.tenant, Collector: "host/" + version, Now: time.Now(), Packages: new(hostPackages).Find,
 			})
 			if err != nil {
 				return err

@@ -25,9 +25,10 @@ type source struct {
 
 // discover finds the sources of this machine, and says what it looked for in vain.
 func (a *app) discover(trusted manifest.Registries) (found []source, missing []string) {
+	packages := &hostPackages{first: firstTime}
 	found = append(found, source{"this machine", func(ctx context.Context) ([]*triad.Report, error) {
 		r, err := workload.Host(ctx, workload.Reader{Mask: manifest.MaskArgs}, workload.Options{
-			Tenant: a.tenant, Collector: "host/" + version, Now: time.Now(), Packages: hostPackages,
+			Tenant: a.tenant, Collector: "host/" + version, Now: time.Now(), Packages: packages.Find,
 		})
 		return one(r, err)
 	}})
@@ -62,9 +63,12 @@ func (a *app) discover(trusted manifest.Registries) (found []source, missing []s
 	return found, missing
 }
 
+// demoEstate is the name of the demonstration's source.
+const demoEstate = "the demonstration estate"
+
 // demoSource reads the bundled estate from dir as collectors read saved output.
 func (a *app) demoSource(dir string) source {
-	return source{"the demonstration estate", func(ctx context.Context) ([]*triad.Report, error) {
+	return source{demoEstate, func(ctx context.Context) ([]*triad.Report, error) {
 		if err := demo.Unpack(dir); err != nil {
 			return nil, err
 		}

@@ -207,7 +207,9 @@ func (u *up) round(ctx context.Context, s source) {
 		}
 	}
 	u.say("read %s: %d reports", s.name, len(reports))
-	u.unread(reports)
+	if s.name != demoEstate {
+		u.unread(reports)
+	}
 	u.applied(ctx, last)
 }
 

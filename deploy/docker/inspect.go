@@ -100,6 +100,8 @@ type Machine struct {
 	Account    string `json:"account,omitempty"`
 	Region     string `json:"region,omitempty"`
 	MachineID  string `json:"machineId,omitempty"` // /etc/machine-id
+	// Addresses of its interfaces, without loopback and link-local ones.
+	Addresses []string `json:"addresses,omitempty"`
 }
 
 func (c *container) name() string {

@@ -128,7 +128,7 @@ func (b *rows) relate(r triad.Relation) {
 func (b *rows) hostRow() {
 	a := triad.Asset{
 		ID: b.hostID, Type: triad.TypeHost, Kind: "Host", Name: b.host, Section: sectionInfo, Doc: b.dump.info,
-		Schema: "host/1", Props: raw(triad.HostProps{Hostname: b.info.Name, OS: b.info.OperatingSystem}),
+		Schema: "host/1", Props: raw(triad.HostProps{Hostname: b.info.Name, OS: b.info.OperatingSystem, Addresses: b.dump.host.Addresses}),
 	}
 	if b.info.ID != "" {
 		a.Aliases = append(a.Aliases, triad.HostID(b.info.ID))

@@ -70,8 +70,11 @@ func TestTheHostReportTellsWhichProgramListens(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	report, err := Host(context.Background(), Reader{}, Options{Packages: func(context.Context, string) ([]triad.Package, []string, error) {
-		return []triad.Package{{Name: "openssl", PURL: "pkg:deb/debian/openssl@3"}}, []string{"opt/x: denied"}, nil
+	report, err := Host(context.Background(), Reader{}, Options{Packages: func(context.Context, string) (Installed, error) {
+		return Installed{
+			Packages: []triad.Package{{Name: "openssl", PURL: "pkg:deb/debian/openssl@3", Section: SectionPackages}},
+			Sections: []triad.Section{{Name: SectionPackages, Status: triad.SectionUnread, Reason: "opt/x: denied"}},
+		}, nil
 	}})
 	if err != nil {
 		t.Fatal(err)

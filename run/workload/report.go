@@ -22,9 +22,15 @@ const (
 	SectionPackages  = "packages"
 )
 
-// Packages finds the packages installed on this machine; the build phase's scanner does. The
-// strings say what could not be read.
-type Packages func(ctx context.Context, root string) ([]triad.Package, []string, error)
+// Packages finds the packages installed on this machine; the build phase's scanner does.
+type Packages func(ctx context.Context, root string) (Installed, error)
+
+// Installed are a machine's packages, each in one of the sections.
+type Installed struct {
+	Packages []triad.Package
+	Sections []triad.Section // SectionPackages for the distribution's, others below it
+	Notes    []string        // what was left out on purpose
+}
 
 // Options of a collection of this machine.
 type Options struct {
@@ -182,18 +188,20 @@ func (h *host) packages(ctx context.Context, root string, find Packages) error {
 		})
 		return nil
 	}
-	packages, problems, err := find(ctx, root)
+	found, err := find(ctx, root)
 	if err != nil {
 		if ctx.Err() != nil {
 			return err
 		}
-		problems = append(problems, err.Error())
+		h.section(SectionPackages, err.Error())
+		return nil
 	}
-	for _, p := range packages {
-		p.Asset, p.Section = h.id, SectionPackages
+	for _, p := range found.Packages {
+		p.Asset = h.id
 		h.report.Packages = append(h.report.Packages, p)
 	}
-	h.section(SectionPackages, problems...)
+	h.report.Sections = append(h.report.Sections, found.Sections...)
+	h.report.Notes = append(h.report.Notes, found.Notes...)
 	return nil
 }
 
