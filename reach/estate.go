@@ -56,8 +56,10 @@ type Estate struct {
 	indexes  []Index
 	rows     map[rowKey]*Row
 	byKey    map[string][]*Row
-	sections map[string]triad.Section // by SectionKey
+	sections map[sectionID]triad.Section
 }
+
+type sectionID struct{ scope, name string }
 
 type rowKey struct {
 	scope string
@@ -71,7 +73,7 @@ func NewEstate(indexes ...Index) *Estate {
 		indexes:  indexes,
 		rows:     map[rowKey]*Row{},
 		byKey:    map[string][]*Row{},
-		sections: map[string]triad.Section{},
+		sections: map[sectionID]triad.Section{},
 	}
 }
 
@@ -127,20 +129,19 @@ func (e *Estate) PutRelation(scope string, rel *triad.Relation) []string {
 
 // PutSection records a section's state and returns the keys touched.
 func (e *Estate) PutSection(scope string, s triad.Section) []string {
-	k := SectionKey(scope, s.Name)
+	k := sectionID{scope, s.Name}
 	if e.sections[k] == s {
 		return nil
 	}
 	e.sections[k] = s
-	return []string{k}
+	return []string{SectionKey(scope, s.Name)}
 }
 
 // Remove removes a row and returns the keys touched.
 func (e *Estate) Remove(scope string, kind triad.RowKind, key string) []string {
 	if kind == triad.RowSection {
-		k := SectionKey(scope, key)
-		delete(e.sections, k)
-		return []string{k}
+		delete(e.sections, sectionID{scope, key})
+		return []string{SectionKey(scope, key)}
 	}
 	rk := rowKey{scope, kind, key}
 	old := e.rows[rk]
@@ -227,7 +228,7 @@ func (e *Estate) Rows(key string) []*Row { return e.byKey[key] }
 
 // Section implements View without recording.
 func (e *Estate) Section(scope, name string) triad.Section {
-	return e.sections[SectionKey(scope, name)]
+	return e.sections[sectionID{scope, name}]
 }
 
 // Len is the number of rows.

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 
@@ -14,10 +15,14 @@ type ID struct{ Kind, Of string }
 // Graph holds computations, their values and what each of them read. It is not safe for
 // concurrent use.
 type Graph struct {
-	view    reach.View
-	nodes   map[ID]*node
-	keys    map[string]*key
-	touched map[*node]struct{} // nodes with causes since the last Settle
+	view  reach.View
+	nodes map[ID]*node
+	keys  map[string]*key
+	// sections are the keys of sections, found without writing their names.
+	sections map[section]*key
+	made     uint64 // keys made so far
+	runs     uint64
+	touched  map[*node]struct{} // nodes with causes since the last Settle
 
 	// Computed counts computations carried out, by kind, since the graph was made.
 	Computed map[string]int
@@ -27,8 +32,13 @@ type Graph struct {
 // it; they are dropped when the key is touched.
 type key struct {
 	name    string
+	order   uint64 // keys are sorted by when they were made
+	run     uint64 // the computation that read it last
+	lasting bool   // kept without readers, because sections names it
 	readers []*node
 }
+
+type section struct{ scope, name string }
 
 type state uint8
 
@@ -61,7 +71,7 @@ const maxCauses = 4
 // New returns an empty graph over a view.
 func New(view reach.View) *Graph {
 	return &Graph{
-		view: view, nodes: map[ID]*node{}, keys: map[string]*key{},
+		view: view, nodes: map[ID]*node{}, keys: map[string]*key{}, sections: map[section]*key{},
 		touched: map[*node]struct{}{}, Computed: map[string]int{},
 	}
 }
@@ -70,6 +80,7 @@ func New(view reach.View) *Graph {
 type Context struct {
 	g     *Graph
 	n     *node
+	run   uint64
 	reads []*key
 	uses  []*node
 	seen  []uint32
@@ -85,18 +96,37 @@ func (c *Context) Rows(name string) []*reach.Row {
 
 // Section implements reach.View.
 func (c *Context) Section(scope, name string) triad.Section {
-	c.Note(reach.SectionKey(scope, name))
+	k := c.g.sections[section{scope, name}]
+	if k == nil {
+		k = c.g.key(reach.SectionKey(scope, name))
+		k.lasting = true
+		c.g.sections[section{scope, name}] = k
+	}
+	c.read(k)
 	return c.g.view.Section(scope, name)
 }
 
 // Note records that a key outside the estate was read.
 func (c *Context) Note(name string) {
-	k := c.g.keys[name]
-	if k == nil {
-		k = &key{name: name}
-		c.g.keys[name] = k
+	c.read(c.g.key(name))
+}
+
+// read records a key once; again where a computation in between read it too.
+func (c *Context) read(k *key) {
+	if k.run != c.run {
+		k.run = c.run
+		c.reads = append(c.reads, k)
 	}
-	c.reads = append(c.reads, k)
+}
+
+func (g *Graph) key(name string) *key {
+	k := g.keys[name]
+	if k == nil {
+		g.made++
+		k = &key{name: name, order: g.made}
+		g.keys[name] = k
+	}
+	return k
 }
 
 // Get returns a computation's value, computing it when it is new or out of date. Every Get of
@@ -106,6 +136,9 @@ func Get[T any](c *Context, id ID, compute func(*Context) T) T {
 	c.g.refresh(n)
 	if !slices.Contains(c.uses, n) {
 		c.uses, c.seen = append(c.uses, n), append(c.seen, n.version)
+		if n.usedBy == nil {
+			n.usedBy = map[*node]struct{}{}
+		}
 		n.usedBy[c.n] = struct{}{}
 	}
 	v, _ := n.value.(T)
@@ -164,7 +197,7 @@ func (g *Graph) Touch(names []string, cause int) {
 		for _, n := range live {
 			g.mark(n, dirty, cause)
 		}
-		if len(live) == 0 {
+		if len(live) == 0 && !k.lasting {
 			delete(g.keys, name)
 		}
 	}
@@ -218,7 +251,7 @@ func (g *Graph) Settle() map[ID][]int {
 func (g *Graph) node(id ID, compute func(*Context) any) *node {
 	n := g.nodes[id]
 	if n == nil {
-		n = &node{id: id, compute: compute, usedBy: map[*node]struct{}{}}
+		n = &node{id: id, compute: compute}
 		g.nodes[id] = n
 	}
 	return n
@@ -251,7 +284,8 @@ func (g *Graph) refresh(n *node) {
 
 func (g *Graph) run(n *node) {
 	n.state = running
-	c := &Context{g: g, n: n}
+	g.runs++
+	c := &Context{g: g, n: n, run: g.runs}
 	value := n.compute(c)
 	g.Computed[n.id.Kind]++
 
@@ -293,15 +327,7 @@ func (g *Graph) collect(n *node) {
 	n.uses = nil
 }
 
-func compareKeys(a, b *key) int {
-	switch {
-	case a.name < b.name:
-		return -1
-	case a.name > b.name:
-		return 1
-	}
-	return 0
-}
+func compareKeys(a, b *key) int { return cmp.Compare(a.order, b.order) }
 
 func containsKey(sorted []*key, k *key) bool {
 	_, ok := slices.BinarySearchFunc(sorted, k, compareKeys)
