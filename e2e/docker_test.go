@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -110,36 +111,62 @@ func TestUpWatchesARealEngineAndScansWhatItRuns(t *testing.T) {
 	bin, socket := program(t), dockerEngine(t)
 	runTwo(t, socket, "first", 8080, 18090, "-tcp", ":8080", "--", "/app/vulnerable", "-tcp", ":9090")
 	data := t.TempDir()
-	run(t, bin, "--data", data, "--quiet", "db", "import", advisoryFolder(t, nil))
+	run(t, bin, "--data", data, "--quiet", "db", "import", advisoryFolder(t, everyDebian(t)))
 	started := time.Now()
 	up := start(t, bin, "up", "--data", data, "--listen", "127.0.0.1:0", "--mirror", "http://127.0.0.1:1", "--every", "2s")
 	up.waitFor(t, regexp.MustCompile(`console: (\S+)`), time.Minute)
 	if took := time.Since(started); took > 30*time.Second {
 		t.Errorf("the first result took %v, want less than 30 s", took)
 	}
-	wait := func(container string) triad.Decision {
+	wait := func(finding, suffix string) triad.Decision {
 		for deadline := time.Now().Add(40 * time.Second); ; time.Sleep(200 * time.Millisecond) {
-			for name, d := range decisionsOf(t, run(t, bin, "--data", data, "risks", "--format", "json"), libraryCVE) {
-				if strings.HasSuffix(name, "/"+container) {
+			for name, d := range decisionsOf(t, run(t, bin, "--data", data, "risks", "--format", "json"), finding) {
+				if strings.HasSuffix(name, suffix) {
 					return d
 				}
 			}
 			if time.Now().After(deadline) {
-				t.Fatalf("%s is not among the risks:\n%s", container, up.text())
+				t.Fatalf("%s of %q is not among the risks:\n%s", finding, suffix, up.text())
 			}
 		}
 	}
-	d := wait("first")
+	d := wait(libraryCVE, "/first")
 	t.Logf("first: %s", d.Sentence)
 	if d.Port != 9090 || d.Exposure != triad.ExposureSmall || d.InUse == nil || !*d.InUse {
 		t.Errorf("port %d, exposure %s, in use %s: %s", d.Port, d.Exposure, text(d.InUse), d.Sentence)
 	}
 	runTwo(t, socket, "second", 8080, 18091, "-tcp", ":9090", "--", "/app/vulnerable", "-tcp", ":8080")
-	d = wait("second")
+	d = wait(libraryCVE, "/second")
 	t.Logf("second: %s", d.Sentence)
 	if d.Port != 8080 || d.InUse == nil || !*d.InUse {
 		t.Errorf("port %d, in use %s: %s", d.Port, text(d.InUse), d.Sentence)
 	}
+	if strings.Contains(d.Sentence, "are not known") {
+		t.Errorf("the machine's addresses do not count for its containers: %s", d.Sentence)
+	}
+	if everyDebian(t) != nil {
+		d = wait(debianCVE, "")
+		t.Logf("the machine: %s", d.Sentence)
+		if d.Asset.Kind != "Host" || len(d.Packages) == 0 || d.Packages[0].Package != "base-files" {
+			t.Errorf("%+v of %s %s", d.Packages, d.Asset.Kind, d.Asset.Name)
+		}
+	}
+}
+
+const debianCVE = "CVE-2099-0002"
+
+// everyDebian is an advisory for a package that every Debian has, of the release that this
+// machine runs; nil on another distribution.
+func everyDebian(t *testing.T) map[string]any {
+	release, err := os.ReadFile("/etc/os-release")
+	id := regexp.MustCompile(`(?m)^ID="?debian"?$`).Match(release)
+	version := regexp.MustCompile(`(?m)^VERSION_ID="?([0-9]+)"?$`).FindSubmatch(release)
+	if err != nil || !id || version == nil {
+		return nil
+	}
+	return map[string]any{"Debian": osvRecord(debianCVE, "Debian:"+string(version[1]), "base-files", map[string]any{
+		"type": "ECOSYSTEM", "events": []any{map[string]string{"introduced": "0"}},
+	})}
 }
 
 // scanTwo checks what the scan of the image of two programs says, and returns its packages.
