@@ -57,6 +57,9 @@ func (a *app) flags(root *cobra.Command) {
 func fromEnvironment(flags *pflag.FlagSet) error {
 	var err error
 	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Name == "help" || f.Name == "version" { // TRIAD_VERSION is often somebody's own
+			return
+		}
 		name := "TRIAD_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		if value := os.Getenv(name); value != "" && !f.Changed && err == nil {
 			if e := flags.Set(f.Name, value); e != nil {

@@ -28,7 +28,11 @@ func newCollectCommand(a *app) *cobra.Command {
 		Long: `Reads one scope and keeps what it saw: assets, relations, findings. Each API call or kind
 is a section, complete or unread with the reason; what was not read is never taken for absent.
 
-With --from DIR it reads saved output of the provider's own command line instead.`,
+With --from DIR it reads saved output of the provider's own command line instead. With
+--format report it prints the report and keeps nothing.`,
+		Example: `  triad collect kubernetes
+  triad collect aws --region eu-central-1
+  triad collect docker --from dump --server https://triad.example.com --token $TOKEN`,
 	}
 	for _, c := range collectors {
 		cmd.AddCommand(c(a))

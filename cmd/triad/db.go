@@ -28,6 +28,7 @@ func newDBCommand(a *app) *cobra.Command {
 		Long: `The advisory database holds OSV records of every ecosystem, CISA's catalogue of known
 exploited vulnerabilities (KEV), EPSS scores and CISA's vulnrichment. docs/advisories.md
 says what each is used for.`,
+		Example: "  triad db update\n  triad db status",
 	}
 	cmd.AddCommand(newDBImportCommand(a), newDBUpdateCommand(a), newDBStatusCommand(a))
 	return cmd
@@ -158,7 +159,10 @@ func newDBStatusCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "What the advisory database holds, and how old it is",
-		Args:  cobra.NoArgs,
+		Long: `Status lists ecosystems and feeds with the number of their records, and the age of the newest.
+The revision is a hash of the content: equal advisories have equal revisions.`,
+		Example: "  triad db status\n  triad db status --verify --format json",
+		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			db, err := advisory.Open(a.advisories())
 			if err != nil {

@@ -23,8 +23,9 @@ func newExplainCommand(a *app) *cobra.Command {
 		Long: `Prints one decision of triad risks: the way from the internet to the vulnerable process, or to
 the hop that stops it, with the evidence of each hop; every input with its reason and what
 would change it; what fixes it; and how the decision came to be what it is.`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.explain(cmd.Context(), args[0]) },
+		Example: "  triad risks --limit 5\n  triad explain 5e2f0c0d9a1b7c34",
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.explain(cmd.Context(), args[0]) },
 	}
 }
 

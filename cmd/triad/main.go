@@ -50,28 +50,69 @@ func newRootCommand(a *app) *cobra.Command {
 		Short: "Which of your container risks can really be exploited, how, and the smallest fix",
 		Long: `Triad joins what you build, deploy and run with the cloud around it. It finds which
 vulnerabilities the internet can really reach, proves it hop by hop, and names the
-smallest change that stops it.`,
-		Version:       version,
+smallest change that stops it.
+
+Every flag can be set by the environment: --data is TRIAD_DATA, --exit-code TRIAD_EXIT_CODE.
+The status is 0 when done and 1 when not; scan --exit-code sets one for findings.`,
+		Version: version,
+		Example: `  triad up                                        everything that is found on this machine
+  triad scan image registry.example.com/shop:1.0  one image
+  triad collect kubernetes && triad risks         what to fix first in a cluster`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	a.flags(root)
-	for _, command := range commands {
-		root.AddCommand(command(a))
+	for _, g := range groups {
+		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
+		for _, command := range g.commands {
+			c := command(a)
+			c.GroupID = g.id
+			refuseUnknown(c)
+			root.AddCommand(c)
+		}
 	}
+	root.SetHelpCommandGroupID("run")
+	root.SetCompletionCommandGroupID("run")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
+	})
 	return root
 }
 
-// commands lists the commands, one file each.
-var commands = []func(*app) *cobra.Command{
-	newUpCommand,
-	newDBCommand,
-	newScanCommand,
-	newCollectCommand,
-	newReachCommand,
-	newRisksCommand,
-	newExplainCommand,
-	newTokenCommand,
+// refuseUnknown makes a command that only holds others fail on one that it does not have;
+// cobra would show its help and succeed, and a pipeline go on.
+func refuseUnknown(c *cobra.Command) {
+	if c.Runnable() || !c.HasSubCommands() {
+		return
+	}
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return fmt.Errorf("unknown command %q; see %s --help", args[0], c.CommandPath())
+		}
+		return nil
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+}
+
+// groups lists the commands, one file each, as help shows them.
+var groups = []struct {
+	id, title string
+	commands  []func(*app) *cobra.Command
+}{
+	{"decide", "What to fix first, and why:", []func(*app) *cobra.Command{
+		newRisksCommand,
+		newExplainCommand,
+		newReachCommand,
+	}},
+	{"look", "Look at what you build, deploy and run:", []func(*app) *cobra.Command{
+		newScanCommand,
+		newCollectCommand,
+	}},
+	{"run", "Run Triad:", []func(*app) *cobra.Command{
+		newUpCommand,
+		newDBCommand,
+		newTokenCommand,
+	}},
 }

@@ -89,7 +89,15 @@ func (a *app) risks(ctx context.Context, o risksOptions) error {
 			list = list[:min(o.limit, len(list))]
 		}
 	}
+	if len(list) == 0 && o.everything() {
+		a.say("nothing is decided yet: triad collect reads what runs, triad scan what it holds, triad db the advisories")
+	}
 	return a.result(listAll(list), func(w io.Writer) error { return printRisks(w, list) }, nil)
+}
+
+// everything says whether no filter was given.
+func (o risksOptions) everything() bool {
+	return len(o.decisions)+len(o.exposures) == 0 && o.kind+o.asset+o.search == ""
 }
 
 func (o risksOptions) filter() (f triad.DecisionFilter, err error) {

@@ -43,6 +43,9 @@ for each package of an image which layer and build step brought it, and names wh
 not read: that is never taken for clean.
 
 With --keep, or when --data or --server is given, the result also goes into the estate.`,
+		Example: `  triad scan image registry.example.com/shop/web:1.0
+  triad scan image --input web.tar --fail-on high --exit-code 2
+  triad scan dir . --format cyclonedx --output sbom.json`,
 	}
 	f := cmd.PersistentFlags()
 	f.StringVar(&s.cacheDir, "cache-dir", defaultCacheDir(), "where results are kept by layer digest; nothing is written elsewhere")
@@ -82,6 +85,9 @@ func newScanImageCommand(a *app, s *scanFlags) *cobra.Command {
 
 An archive of several images needs the REFERENCE of one. Registries are asked with the
 credentials of "docker login"; DOCKER_HOST names another engine.`,
+		Example: `  triad scan image registry.example.com/shop/web:1.0 --platform linux/arm64
+  docker save shop/web:1.0 | triad scan image --input - --format json
+  triad scan image oci:build/web --fail-on critical --exit-code 2`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ref := ""
@@ -149,9 +155,11 @@ func scanImage(ctx context.Context, s *scan.Scanner, input, ref string, daemon b
 
 func newScanDirCommand(a *app, s *scanFlags) *cobra.Command {
 	return &cobra.Command{
-		Use:   "dir PATH",
-		Short: "Scan a folder: a source tree, or the root of a machine or unpacked image",
-		Args:  cobra.ExactArgs(1),
+		Use:     "dir PATH",
+		Short:   "Scan a folder: a source tree, or the root of a machine or unpacked image",
+		Long:    `Scans what is installed or locked below PATH. Symbolic links are noted, never followed.`,
+		Example: "  triad scan dir .\n  triad scan dir /mnt/disk --packages",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.scan(cmd, s, func(ctx context.Context, scanner *scan.Scanner) (*scan.Result, error) {
 				return scanner.Dir(ctx, args[0])
@@ -167,7 +175,8 @@ func newScanSBOMCommand(a *app, s *scanFlags) *cobra.Command {
 		Long: `Takes the packages from a CycloneDX document. The component in its metadata says which image
 or function it is of: its name is the image reference or the function's ARN, its version or
 hash the digest.`,
-		Args: cobra.ExactArgs(1),
+		Example: "  triad scan sbom web.cdx.json --keep\n  triad scan sbom - < web.cdx.json",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.scan(cmd, s, func(context.Context, *scan.Scanner) (*scan.Result, error) {
 				if args[0] == "-" {

@@ -80,3 +80,13 @@ func scriptWaitFor(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Fatalf("%s is not there after a minute", args[0])
 }
+
+func scriptShortDir(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: shortdir VAR")
+	}
+	dir, err := os.MkdirTemp("", "triad-")
+	ts.Check(err)
+	ts.Defer(func() { _ = os.RemoveAll(dir) })
+	ts.Setenv(args[0], dir)
+}

@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 //	image save|layout PATH REFERENCE DIR…  makes an image with a layer of each folder, as
 //	            docker save writes it or as an OCI layout
 //	schema NAME standard output of the last command is what docs/schema/NAME.json says
+//	shortdir VAR        makes an empty folder with a short path, as sockets need
 //	wait-for PATH       waits until a file is there
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -39,6 +40,7 @@ func TestScripts(t *testing.T) {
 			"image":    scriptImage,
 			"schema":   scriptSchema,
 			"wait-for": scriptWaitFor,
+			"shortdir": scriptShortDir,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,

@@ -17,6 +17,9 @@ func newTokenCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "Make access tokens for people and collectors",
+		Long: `A server takes no request without an access token. The owner of the data directory needs
+none: commands on its machine use the socket in it.`,
+		Example: "  triad token create alice",
 	}
 	cmd.AddCommand(newTokenCreateCommand(a))
 	return cmd
@@ -37,6 +40,9 @@ scopes that it names and what lies below them, an admin does everything.`,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if lifetime < time.Hour {
 				return triad.Errorf(triad.CodeInvalid, "--expires %v is less than an hour", lifetime)
+			}
+			if role == auth.RoleCollector && len(scopes) == 0 {
+				return triad.Errorf(triad.CodeInvalid, "a collector's token needs the scopes that it may report; name each with --scope, such as --scope aws/111122223333")
 			}
 			e, err := a.estate(cmd.Context())
 			if err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/triad-security/triad/reach"
 	"github.com/triad-security/triad/reach/aws"
 	"github.com/triad-security/triad/server/api"
+	"github.com/triad-security/triad/server/ingest"
 )
 
 // Client calls one server.
@@ -55,8 +56,8 @@ func (c *Client) Keep(ctx context.Context, r *triad.Report) error {
 	if err != nil {
 		return err
 	}
-	if len(body) > api.MaxReportBytes {
-		return triad.Errorf(triad.CodeInvalid, "the report of %s is %d MiB, more than the server takes in one piece (%d MiB)", r.Scope, len(body)>>20, api.MaxReportBytes>>20)
+	if len(body) > ingest.MaxBytes {
+		return triad.Errorf(triad.CodeInvalid, "the report of %s is %d MiB, more than the server takes in one piece (%d MiB)", r.Scope, len(body)>>20, ingest.MaxBytes>>20)
 	}
 	return c.call(ctx, http.MethodPost, "/api/v1/reports", nil, bytes.NewReader(body), nil)
 }
@@ -171,7 +172,7 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return triad.Errorf(triad.CodeUnavailable, "calling the Triad server: %w", err)
+		return triad.Errorf(triad.CodeUnavailable, "no Triad server answers at %s: %w; is it running, and is the address right?", c.base, err)
 	}
 	defer resp.Body.Close()
 	answer := io.LimitReader(resp.Body, maxAnswer)
