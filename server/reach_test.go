@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,6 +11,8 @@ import (
 	"github.com/triad-security/triad"
 	"github.com/triad-security/triad/reach"
 	"github.com/triad-security/triad/reach/aws"
+	"github.com/triad-security/triad/server"
+	"github.com/triad-security/triad/server/api"
 	"github.com/triad-security/triad/server/auth"
 	"github.com/triad-security/triad/server/client"
 )
@@ -115,5 +118,26 @@ func TestQuestionsOfReachabilityAreBounded(t *testing.T) {
 				t.Errorf("got %d, want %d", resp.StatusCode, test.status)
 			}
 		})
+	}
+}
+
+func TestAPodIsNamedByTheEndOfItsNameAndItsOwnerByAHint(t *testing.T) {
+	estate := server.NewEstate()
+	r := &triad.Report{Scope: "kubernetes/c", Sections: []triad.Section{{Name: "pods", Status: triad.SectionComplete}}}
+	for _, name := range []string{"c/shop/web-5d4-x", "c/shop/web-5d4-y", "c/shop/db-0", "c/ops/db-0"} {
+		r.Assets = append(r.Assets, triad.Asset{ID: "k8s:" + name, Type: triad.TypePod, Kind: "Pod", Name: name, Section: "pods"})
+	}
+	estate.PutReport(r)
+	for name, want := range map[string]string{
+		"shop/web-5d4-x": "",
+		"k8s:c/ops/db-0": "",
+		"shop/web":       "no pod or container is called shop/web; name one, such as c/shop/web-5d4-x",
+		"db-0":           "db-0 is the name of several: c/ops/db-0, c/shop/db-0; name one in full",
+		"shop/nothing":   "nothing that was read is called shop/nothing; name an instance, an address, NAMESPACE/POD or HOST/CONTAINER",
+	} {
+		_, err := api.Answers(t.Context(), estate, []aws.Question{{From: aws.End{Kind: "internet"}, To: aws.End{Kind: "workload", ID: name}, Protocol: "tcp"}})
+		if got := fmt.Sprint(err); want == "" && err != nil || want != "" && got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
 	}
 }

@@ -159,7 +159,7 @@ func workloadID(v reach.View, name string) (string, error) {
 	if len(v.Rows(name)) > 0 {
 		return name, nil
 	}
-	var ids, names []string
+	var ids, names, near []string
 	for _, typ := range []triad.AssetType{triad.TypePod, triad.TypeWorkload} {
 		for _, r := range v.Rows(reach.TypeKey(typ)) {
 			if r.Asset.Kind != "Pod" && r.Asset.Kind != "DockerContainer" {
@@ -168,15 +168,21 @@ func workloadID(v reach.View, name string) (string, error) {
 			if (r.Asset.Name == name || strings.HasSuffix(r.Asset.Name, "/"+name)) && !slices.Contains(ids, r.Asset.ID) {
 				ids = append(ids, r.Asset.ID)
 				names = append(names, r.Asset.Name)
+			} else if strings.Contains("/"+r.Asset.Name, "/"+name+"-") { // the name of what owns the pod
+				near = append(near, r.Asset.Name)
 			}
 		}
 	}
-	switch len(ids) {
-	case 1:
+	switch {
+	case len(ids) == 1:
 		return ids[0], nil
-	case 0:
+	case len(near) > 0 && len(ids) == 0:
+		slices.Sort(near)
+		return "", triad.Errorf(triad.CodeNotFound, "no pod or container is called %s; name one, such as %s", name, near[0])
+	case len(ids) == 0:
 		return "", triad.Errorf(triad.CodeNotFound, "nothing that was read is called %s; name an instance, an address, NAMESPACE/POD or HOST/CONTAINER", name)
 	}
+	slices.Sort(names)
 	const shown = 10
 	more := ""
 	if len(names) > shown {
