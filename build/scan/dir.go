@@ -67,6 +67,8 @@ type dir struct {
 	// skip and done are a machine's: folders not to look into, and those looked into already.
 	skip func(path string) bool
 	done map[string]bool
+	// lean leaves out the names of files that say nothing: a developer's home has millions.
+	lean bool
 }
 
 // maxDirDepth of folders in folders.
@@ -130,7 +132,9 @@ func (d *dir) entry(path string, e fs.DirEntry, depth int) error {
 		if err != nil {
 			return err
 		}
-		d.layer.Entries[path] = image.Entry{Type: image.Regular, Evidence: evidence}
+		if evidence != 0 || !d.lean || ofSystem(path) {
+			d.layer.Entries[path] = image.Entry{Type: image.Regular, Evidence: evidence}
+		}
 	default:
 		d.layer.Entries[path] = image.Entry{Type: image.Special}
 	}
@@ -138,6 +142,9 @@ func (d *dir) entry(path string, e fs.DirEntry, depth int) error {
 }
 
 func (d *dir) file(path string) (int32, error) {
+	if d.done != nil && noProgram(path) {
+		return 0, nil
+	}
 	info, err := d.root.Lstat(path)
 	if err != nil || !info.Mode().IsRegular() {
 		return 0, nil //nolint:nilerr // gone in the meantime

@@ -86,14 +86,12 @@ func (s *Scanner) Machine(ctx context.Context, root string, o MachineOptions) (*
 		d.left = image.DefaultMaxEntries
 	}
 	d.rec.layer = d.layer
-	partial := false
 	walk := func(group string, names ...string) error {
 		for _, name := range names {
 			err := d.start(name)
 			if err == nil {
 				continue
 			}
-			partial = true
 			switch {
 			case ctx.Err() != nil:
 				return ctx.Err()
@@ -119,11 +117,12 @@ func (s *Scanner) Machine(ctx context.Context, root string, o MachineOptions) (*
 		return nil, err
 	}
 	for _, folder := range machineFolders {
+		d.lean = folder == "root" || folder == "home" || folder == ""
 		if err := walk(sectionPackages+" /"+folder, path.Clean(folder)); err != nil {
 			return nil, err
 		}
 	}
-	found.merge(d, partial)
+	found.merge(d)
 	return found, nil
 }
 
@@ -155,12 +154,9 @@ func (d *dir) start(name string) error {
 }
 
 // merge sorts the packages into their groups.
-func (m *Machine) merge(d *dir, partial bool) {
-	records := []*record{&d.rec}
-	if partial { // a lowest layer that nobody read: a package's files may be in it
-		records = []*record{nil, &d.rec}
-	}
-	all := merge(records, "/")
+func (m *Machine) merge(d *dir) {
+	// The lowest layer is one that nobody read: a package's files may be in it.
+	all := merge([]*record{nil, &d.rec}, "/")
 	for _, u := range all.Unread {
 		m.Notes = append(m.Notes, u.Reason)
 	}
@@ -176,6 +172,33 @@ func (m *Machine) merge(d *dir, partial bool) {
 	if owned > 0 {
 		m.Notes = append(m.Notes, plural(owned, "package of a language belongs", "packages of languages belong")+" to packages of the distribution, which stand for them")
 	}
+}
+
+// ofSystem says whether the distribution may own a file outside /usr, /opt, /srv and /var.
+func ofSystem(name string) bool {
+	top, _, _ := strings.Cut(name, "/")
+	return slices.Contains([]string{"bin", "boot", "etc", "lib", "lib32", "lib64", "libx32", "sbin"}, top)
+}
+
+// notPrograms are endings of files that nobody gives to a program; they are not even asked
+// for their size, for most files of a machine have one of them.
+var notPrograms = func() map[string]bool {
+	m := map[string]bool{}
+	for _, e := range strings.Fields(`go c h cc cpp hpp hh s rs py pyc pyi pl pm rb js mjs cjs ts tsx jsx map java php lua
+		json yaml yml toml xml html htm css scss md rst txt csv sql tmpl golden svg png gif jpg jpeg ico ttf woff woff2 pdf
+		gz xz bz2 zst mo po o a d log conf`) {
+		m["."+e] = true
+	}
+	return m
+}()
+
+// noProgram says whether a file is nothing that packages are read of, by its name alone.
+func noProgram(name string) bool {
+	if !notPrograms[path.Ext(name)] {
+		return false
+	}
+	k, _ := classify(name)
+	return k == ""
 }
 
 func groupOf(p triad.Package) string {
