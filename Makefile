@@ -16,7 +16,7 @@ demo: build ## the same, beside a small bundled estate
 	bin/triad up --demo
 
 build: console ## bin/triad and bin/triad-node
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 console: console/dist/app/index.html
 

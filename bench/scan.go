@@ -16,7 +16,7 @@ import (
 )
 
 // packagesOfLarge make a Debian image of the size of a real build image.
-const packagesOfLarge = "build-essential,default-jdk-headless,python3-dev,python3-pip,python3-numpy,nodejs,npm,git,cmake,clang,php-cli,ruby-full,postgresql,nginx,apache2,ffmpeg,imagemagick,texlive-base,golang-go"
+const packagesOfLarge = "build-essential,default-jdk-headless,python3-dev,python3-pip,python3-numpy,nodejs,git,cmake,clang,php-cli,ruby-full,postgresql,nginx,apache2,ffmpeg,imagemagick,texlive-base,golang-go"
 
 // scanSection lists the packages of a large Debian image, cold and warm, beside osv-scalibr
 // on the same archive with the same kinds of packages.

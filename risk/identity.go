@@ -186,29 +186,7 @@ func matchesAny(patterns []string, s string) bool {
 	if patterns == nil {
 		return true
 	}
-	return slices.ContainsFunc(patterns, func(p string) bool { return matches(p, s) })
-}
-
-// matches compares with * (any run) and ? (any one), as IAM's StringLike does.
-func matches(pattern, s string) bool {
-	star, mark := -1, 0
-	p, i := 0, 0
-	for i < len(s) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, mark = p, i
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[i]):
-			p++
-			i++
-		case star >= 0:
-			mark++
-			p, i = star+1, mark
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[p:], "*") == ""
+	return slices.ContainsFunc(patterns, func(p string) bool { return triad.MatchPattern(p, s) })
 }
 
 func lastSegment(id string) string {

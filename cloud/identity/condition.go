@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/triad-security/triad"
 )
 
 // Truth is a verdict of three values, ordered: No < Unknown < Yes.
@@ -88,7 +90,7 @@ func (c Context) test(p Principal, cond Condition, deny bool) Truth {
 			return No
 		}
 		if open != "" { // a variable that is not known stands as *
-			return min(truth(matches(pattern, value)), Unknown)
+			return min(truth(triad.MatchPattern(pattern, value)), Unknown)
 		}
 		return positive(value, pattern)
 	})
@@ -120,7 +122,7 @@ func operator(op string) (positive func(value, want string) Truth, negative bool
 	case "stringequalsignorecase", "bool":
 		return func(v, want string) Truth { return truth(strings.EqualFold(v, want)) }, false
 	case "stringlike":
-		return func(v, want string) Truth { return truth(matches(want, v)) }, false
+		return func(v, want string) Truth { return truth(triad.MatchPattern(want, v)) }, false
 	case "arnequals", "arnlike":
 		return func(v, want string) Truth { return truth(matchesARN(want, v)) }, false
 	case "binaryequals":
@@ -184,7 +186,7 @@ func matchesARN(pattern, arn string) bool {
 		return true
 	}
 	patterns, parts := strings.SplitN(pattern, ":", 6), strings.SplitN(arn, ":", 6)
-	return slices.EqualFunc(patterns, parts, matches)
+	return slices.EqualFunc(patterns, parts, triad.MatchPattern)
 }
 
 func inRange(value, want string) Truth {

@@ -3,6 +3,8 @@ package identity
 import (
 	"slices"
 	"strings"
+
+	"github.com/triad-security/triad"
 )
 
 // Policies are all that decide for one principal and one resource.
@@ -241,7 +243,7 @@ func (r *Request) matchesResource(s *Statement) (Truth, string) {
 	best, why := No, ""
 	for _, pattern := range patterns {
 		out, open, ok := r.Context.substitute(r.Principal, pattern)
-		if !ok || !matches(out, r.Resource) {
+		if !ok || !triad.MatchPattern(out, r.Resource) {
 			continue
 		}
 		if open == "" {

@@ -1,6 +1,10 @@
 package identity
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/triad-security/triad"
+)
 
 // fresh stands in a witness for what only a wildcard can match: it occurs in no ARN or action.
 // One stands for a ?, a run for a *, longer than the question marks of any real pattern.
@@ -20,31 +24,6 @@ func generalize(witness string) string {
 		pattern = strings.ReplaceAll(pattern, "**", "*")
 	}
 	return pattern
-}
-
-// matches reports whether a pattern with * (any run) and ? (any one character) covers s.
-// It backtracks over the last * only, so its time is at most len(pattern)*len(s).
-func matches(pattern, s string) bool {
-	p, i, star, mark := 0, 0, -1, 0
-	for i < len(s) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, mark = p, i
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[i]):
-			p++
-			i++
-		case star >= 0:
-			mark++
-			p, i = star+1, mark
-		default:
-			return false
-		}
-	}
-	for p < len(pattern) && pattern[p] == '*' {
-		p++
-	}
-	return p == len(pattern)
 }
 
 // Bounds of the search for witnesses of two patterns.
@@ -128,7 +107,7 @@ func general(c byte) string {
 // matchesAction reports whether one of the patterns covers an action, whose letter case does not matter.
 func matchesAction(patterns []string, action string) bool {
 	for _, p := range patterns {
-		if p == "*" || matches(strings.ToLower(p), strings.ToLower(action)) {
+		if p == "*" || triad.MatchPattern(strings.ToLower(p), strings.ToLower(action)) {
 			return true
 		}
 	}

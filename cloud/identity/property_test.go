@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/triad-security/triad"
 )
 
 // statements draws statements over few actions, resources and conditions, so that they meet.
@@ -96,11 +98,11 @@ func TestAWitnessMatchesBothPatterns(t *testing.T) {
 		a, b, s := pattern.Draw(t, "a"), pattern.Draw(t, "b"), word.Draw(t, "word")
 		found, tooMany := witnesses(a, b)
 		for _, w := range found {
-			if !matches(a, w) || !matches(b, w) {
+			if !triad.MatchPattern(a, w) || !triad.MatchPattern(b, w) {
 				t.Fatalf("%q is no witness of %q and %q", w, a, b)
 			}
 		}
-		if found == nil && !tooMany && matches(a, s) && matches(b, s) {
+		if found == nil && !tooMany && triad.MatchPattern(a, s) && triad.MatchPattern(b, s) {
 			t.Fatalf("%q matches %q and %q, and there shall be none", s, a, b)
 		}
 	})

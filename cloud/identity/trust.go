@@ -98,7 +98,7 @@ func serviceConditions(conditions []Condition, account string) (unknown string, 
 	for _, c := range conditions {
 		op := strings.ToLower(c.Operator)
 		if strings.EqualFold(c.Key, "aws:SourceAccount") && (op == "stringequals" || op == "stringlike") {
-			if !slices.ContainsFunc(c.Values, func(v string) bool { return matches(v, account) }) {
+			if !slices.ContainsFunc(c.Values, func(v string) bool { return triad.MatchPattern(v, account) }) {
 				return "", false
 			}
 			continue
@@ -137,7 +137,7 @@ func subjects(conditions []Condition, issuer string) (patterns []string, unknown
 			patterns = found
 		case strings.EqualFold(c.Key, issuer+":aud"):
 			// The audience that Amazon EKS puts into the tokens of service accounts.
-			if !slices.ContainsFunc(c.Values, func(v string) bool { return matches(v, "sts.amazonaws.com") }) {
+			if !slices.ContainsFunc(c.Values, func(v string) bool { return triad.MatchPattern(v, "sts.amazonaws.com") }) {
 				unknown = "the audience " + strings.Join(c.Values, ", ") + " is not the usual sts.amazonaws.com"
 			}
 		default:

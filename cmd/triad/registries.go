@@ -19,7 +19,7 @@ type trustedRegistries struct{ names []string }
 
 func (t *trustedRegistries) flag(f *pflag.FlagSet) {
 	f.StringSliceVar(&t.names, "trusted-registry", nil,
-		"registry or repository from which images may come, such as registry.example.com or ghcr.io/acme (repeatable); auto infers those that serve most workloads; without one no image is called untrusted")
+		"registry or repository from which images may come, such as registry.example.com or ghcr.io/acme (repeatable); default auto: those that serve most workloads; none names no image untrusted")
 }
 
 func (t *trustedRegistries) read(a *app) (manifest.Registries, error) {
@@ -29,6 +29,7 @@ func (t *trustedRegistries) read(a *app) (manifest.Registries, error) {
 		data, err := os.ReadFile(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
+			names = []string{"auto"}
 		case err != nil:
 			return manifest.Registries{}, fmt.Errorf("reading the trusted registries: %w", err)
 		default:
@@ -40,6 +41,9 @@ func (t *trustedRegistries) read(a *app) (manifest.Registries, error) {
 			}
 			names = file.Trusted
 		}
+	}
+	if len(names) == 1 && names[0] == "none" {
+		names = nil
 	}
 	return manifest.TrustRegistries(names)
 }

@@ -768,6 +768,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["Report"];
+                "application/octet-stream": string;
             };
         };
         responses: {

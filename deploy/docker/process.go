@@ -3,10 +3,13 @@ package docker
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/triad-security/triad"
 )
@@ -38,7 +41,8 @@ type ProcessReader interface {
 	Container(ctx context.Context, id string, pid int) ([]Process, error)
 }
 
-// processRows adds a container's processes, one row for each executable, and their listeners.
+// processRows adds a container's processes, one row for each executable and arguments, and their
+// listeners: two virtual machines of one language are two processes, their workers are not.
 // When one of them could not be read whole, none is reported: what is declared then stands,
 // where a half-read process would seem not to listen.
 func (b *rows) processRows(id string, c *container) {
@@ -58,17 +62,18 @@ func (b *rows) processRows(id string, c *container) {
 	}
 	groups := map[string]*group{}
 	for _, p := range b.processes[c.ID] {
-		g := groups[p.Exe]
+		name := distinguish(p)
+		g := groups[name]
 		if g == nil {
 			g = &group{props: triad.ProcessProps{Exe: p.Exe, Args: p.Args, User: p.User}}
-			groups[p.Exe] = g
+			groups[name] = g
 		}
 		g.props.Loads = append(g.props.Loads, p.Loads...)
 		g.listeners = append(g.listeners, p.Listens...)
 	}
-	for _, exe := range sortedKeys(groups) {
-		g := groups[exe]
-		process := triad.ProcessID(id, exe)
+	for _, name := range sortedKeys(groups) {
+		g := groups[name]
+		exe, process := g.props.Exe, triad.ProcessID(id, name)
 		slices.Sort(g.props.Loads)
 		g.props.Loads = slices.Compact(g.props.Loads)
 		b.asset(triad.Asset{
@@ -84,6 +89,16 @@ func (b *rows) processRows(id string, c *container) {
 			})
 		}
 	}
+}
+
+// distinguish names a process by its executable, and by a hash of its arguments where it has
+// any beyond its own name: arguments may be long, and an ID goes into keys.
+func distinguish(p Process) string {
+	if len(p.Args) < 2 {
+		return p.Exe
+	}
+	sum := sha256.Sum256([]byte(strings.Join(p.Args[1:], "\x00")))
+	return p.Exe + "@" + hex.EncodeToString(sum[:4])
 }
 
 // widest keeps for each port the socket that lets in most: one bound to every address before

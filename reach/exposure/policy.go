@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/triad-security/triad"
 	"github.com/triad-security/triad/reach"
 )
 
@@ -229,7 +230,7 @@ func condition(operator, key string, values []string, q request) (reach.AddrSet,
 	}
 	hit := false
 	for _, value := range values {
-		hit = hit || match(strings.ToLower(value), strings.ToLower(have))
+		hit = hit || triad.MatchPattern(strings.ToLower(value), strings.ToLower(have))
 	}
 	return truth(hit != negated)
 }
@@ -252,34 +253,9 @@ func prefixes(values []string) (reach.AddrSet, error) {
 
 func matchAny(patterns []string, s string) bool {
 	for _, p := range patterns {
-		if match(strings.ToLower(p), strings.ToLower(s)) {
+		if triad.MatchPattern(strings.ToLower(p), strings.ToLower(s)) {
 			return true
 		}
 	}
 	return false
-}
-
-// match compares with a pattern of * and ?, in time linear in both for one star and without
-// recursion for more.
-func match(pattern, s string) bool {
-	p, i, star, mark := 0, 0, -1, 0
-	for i < len(s) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, mark = p, i
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[i]):
-			p++
-			i++
-		case star >= 0:
-			mark++
-			p, i = star+1, mark
-		default:
-			return false
-		}
-	}
-	for p < len(pattern) && pattern[p] == '*' {
-		p++
-	}
-	return p == len(pattern)
 }

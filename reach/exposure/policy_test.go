@@ -21,7 +21,7 @@ func TestPatternsOfPolicies(t *testing.T) {
 		{"a*b*c", "aXbYc", true},
 		{"a*b*c", "aXbY", false},
 	} {
-		if match(x.pattern, x.s) != x.want {
+		if triad.MatchPattern(x.pattern, x.s) != x.want {
 			t.Errorf("%q on %q", x.pattern, x.s)
 		}
 	}

@@ -38,9 +38,6 @@ type Service struct {
 	Trusted *triad.Token
 }
 
-// MaxReportBytes bounds the body of one report or part; larger reports travel in parts.
-const MaxReportBytes = 64 << 20
-
 // DecisionsTopic is the bus topic that wakes live views when decisions have changed.
 const DecisionsTopic = "decisions"
 

@@ -1,13 +1,16 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"net/http"
+	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/triad-security/triad"
 	"github.com/triad-security/triad/server/auth"
+	"github.com/triad-security/triad/server/ingest"
 )
 
 var (
@@ -37,17 +40,24 @@ func (s *Service) reports(api huma.API) {
 	huma.Register(api, huma.Operation{
 		OperationID: "accept-report", Method: http.MethodPost, Path: "/api/v1/reports", Summary: "Hand in a collector's report or one part of it",
 		Description:   "Answers when the report is on stable storage. 409 means that a delta stands on another revision: send a full report.",
-		DefaultStatus: http.StatusAccepted, MaxBodyBytes: MaxReportBytes, SkipValidateBody: true,
+		DefaultStatus: http.StatusAccepted, MaxBodyBytes: ingest.MaxBytes,
+		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+			"application/json": {Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[triad.Report](), true, "Report")},
+		}},
 		Middlewares: s.guard(api, actionReport),
-	}, func(ctx context.Context, in *struct{ Body triad.Report }) (*struct{ Body Acknowledgement }, error) {
+	}, func(ctx context.Context, in *struct{ RawBody []byte }) (*struct{ Body Acknowledgement }, error) {
+		r, err := ingest.Decode(bytes.NewReader(in.RawBody))
+		if err != nil {
+			return nil, s.fail("reading a report", err)
+		}
 		token := tokenOf(ctx)
-		in.Body.Tenant = token.Tenant // a token speaks for its own tenant alone
-		if err := s.Auth.Authorize(token, actionReport, in.Body.Scope); err != nil {
+		r.Tenant = token.Tenant // a token speaks for its own tenant alone
+		if err := s.Auth.Authorize(token, actionReport, r.Scope); err != nil {
 			return nil, s.fail("accepting a report", err)
 		}
-		ack, err := s.Accept(ctx, &in.Body)
+		ack, err := s.Accept(ctx, r)
 		if err != nil {
-			return nil, s.fail("accepting the report of "+in.Body.Scope, err)
+			return nil, s.fail("accepting the report of "+r.Scope, err)
 		}
 		return &struct{ Body Acknowledgement }{ack}, nil
 	})
