@@ -27,12 +27,17 @@ type machine struct {
 	scope     string
 }
 
-// machineOf gathers what is known of a machine under an asset ID and its aliases.
+// machineOf gathers what is known of a machine under an asset ID and its aliases. All that
+// run on it ask.
 func machineOf(v reach.View, id string) machine {
-	m := machine{name: id}
 	if id == "" {
-		return m
+		return machine{}
 	}
+	return reach.Share(v, "reach-machine", id, func(v reach.View) machine { return readMachine(v, id) })
+}
+
+func readMachine(v reach.View, id string) machine {
+	m := machine{name: id}
 	queue, seen := []string{id}, map[string]bool{id: true}
 	for len(queue) > 0 && len(seen) < 64 {
 		key := queue[0]
@@ -112,11 +117,13 @@ func (m machine) ways(v reach.View, p place) []reach.Result {
 	start := []triad.Hop{{Type: "internet"}}
 	switch {
 	case m.found:
-		target := aws.Target{Instance: m.instance}
+		var all []reach.Result
 		if p.address.IsValid() {
-			target = aws.Target{Address: p.address, Network: m.network}
+			all = aws.FromInternet(v, aws.Target{Address: p.address, Network: m.network}, p.protocol, p.port)
+		} else {
+			all = instanceWays(v, m.instance, p.protocol, p.port)
 		}
-		if all := m.family(p, aws.FromInternet(v, target, p.protocol, p.port)); len(all) > 0 {
+		if all = m.family(p, all); len(all) > 0 {
 			return all
 		}
 		return []reach.Result{blocked(start, triad.Hop{Type: "instance", ID: m.instance, Reason: "the internet reaches none of its IPv" + itoa(p.family) + " addresses"})}
@@ -126,6 +133,20 @@ func (m machine) ways(v reach.View, p place) []reach.Result {
 		return []reach.Result{unknown(start, triad.Unread{Section: "cloud", Reason: "the network of " + m.name + " in " + m.provider + " was not collected"})}
 	}
 	return []reach.Result{m.alone(p)}
+}
+
+// instanceWays are those from the internet to a port of an instance: the same for all pods
+// to which the port leads.
+func instanceWays(v reach.View, instance, protocol string, port int) []reach.Result {
+	all := reach.Share(v, "reach-instance", instance+"|"+protocol+"|"+itoa(port), func(v reach.View) []reach.Result {
+		list := aws.FromInternet(v, aws.Target{Instance: instance}, protocol, port)
+		for i := range list { // whoever appends must copy
+			r := &list[i]
+			r.Path, r.AlsoBlockedBy, r.Sources, r.Unread = slices.Clip(r.Path), slices.Clip(r.AlsoBlockedBy), slices.Clip(r.Sources), slices.Clip(r.Unread)
+		}
+		return list
+	})
+	return slices.Clone(all)
 }
 
 // family drops ways by addresses of a family that the place does not take.

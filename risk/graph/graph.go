@@ -86,7 +86,12 @@ type Context struct {
 	seen  []uint32
 }
 
-var _ reach.View = (*Context)(nil)
+var _ reach.Memo = (*Context)(nil)
+
+// Memo implements reach.Memo: a computation like any other.
+func (c *Context) Memo(kind, of string, compute func(reach.View) any) any {
+	return Get(c, ID{kind, of}, func(c *Context) any { return compute(c) })
+}
 
 // Rows implements reach.View.
 func (c *Context) Rows(name string) []*reach.Row {
