@@ -65,6 +65,8 @@ func (d *differences) replace(id string, st *state, by []int) {
 	if st != nil {
 		after = st.Judged
 	}
+	// Decisions are made of these alone; writing them out costs more than comparing.
+	same := old != nil && st != nil && reflect.DeepEqual(old.Subject, st.Subject) && reflect.DeepEqual(old.Impact, st.Impact)
 	// Both are ordered by ID.
 	for len(before) > 0 || len(after) > 0 {
 		switch {
@@ -77,6 +79,10 @@ func (d *differences) replace(id string, st *state, by []int) {
 			d.count(after[0].ID, 1)
 			after = after[1:]
 		default:
+			if same && reflect.DeepEqual(&before[0], &after[0]) {
+				before, after = before[1:], after[1:]
+				continue
+			}
 			was, is := old.decision(&before[0]), st.decision(&after[0])
 			if !reflect.DeepEqual(was, is) {
 				d.gone[is.ID], d.come[is.ID] = difference{was, by}, difference{is, by}

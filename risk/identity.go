@@ -1,7 +1,6 @@
 package risk
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -60,35 +59,38 @@ func (e *Engine) serviceAccountRoles(c *graph.Context, account string) []identit
 // issues reports whether an OIDC provider is the cluster's own. Where the cluster's issuer
 // was not read, the subject alone has to do.
 func (e *Engine) issues(c *graph.Context, cluster, provider string) certainty {
-	name, known := e.cluster(c, cluster), false
-	for _, r := range c.Rows(keyOIDCCluster) {
-		var doc struct {
-			Name     string `json:"name"`
-			Identity struct {
-				OIDC struct {
-					Issuer string `json:"issuer"`
-				} `json:"oidc"`
-			} `json:"identity"`
-		}
-		if r.Asset == nil || json.Unmarshal(r.Asset.Doc, &doc) != nil || doc.Name != name && r.Asset.ID != cluster {
-			continue
-		}
-		issuer := strings.TrimPrefix(doc.Identity.OIDC.Issuer, "https://")
-		if issuer == "" {
-			continue
-		}
-		known = true
-		if _, after, ok := strings.Cut(provider, ":oidc-provider/"); ok {
-			provider = after
-		}
-		if strings.TrimPrefix(provider, "https://") == issuer {
-			return yes
-		}
+	issuers := e.issuers(c, cluster)
+	if len(issuers) == 0 {
+		return yes
 	}
-	if known {
-		return no
+	if _, after, ok := strings.Cut(provider, ":oidc-provider/"); ok {
+		provider = after
 	}
-	return yes
+	if slices.Contains(issuers, strings.TrimPrefix(provider, "https://")) {
+		return yes
+	}
+	return no
+}
+
+// issuers are the OIDC issuers of the managed clusters that may be a cluster, as read.
+func (e *Engine) issuers(c *graph.Context, cluster string) []string {
+	return graph.Get(c, graph.ID{Kind: "issuers", Of: cluster}, func(c *graph.Context) []string {
+		name := e.cluster(c, cluster)
+		var issuers []string
+		for _, r := range append(slices.Clip(c.Rows(keyManagedCluster+name)), c.Rows(cluster)...) {
+			if r.Asset == nil || r.Asset.Type != triad.TypeCluster {
+				continue
+			}
+			d := managedCluster(r.Asset)
+			if d.Name != name && r.Asset.ID != cluster {
+				continue
+			}
+			if issuer := strings.TrimPrefix(d.Identity.OIDC.Issuer, "https://"); issuer != "" {
+				issuers = append(issuers, issuer)
+			}
+		}
+		return sorted(issuers)
+	})
 }
 
 // machineRoles returns the roles that the machine's metadata service hands out.

@@ -10,8 +10,8 @@ import (
 
 // Keys of Index.
 const (
-	keyClusterNodes = "risk/cluster-nodes/"  // + cluster: its Node rows
-	keyOIDCCluster  = "risk/managed-cluster" // clusters that a cloud provider runs
+	keyClusterNodes   = "risk/cluster-nodes/"   // + cluster: its Node rows
+	keyManagedCluster = "risk/managed-cluster/" // + name: clusters that a cloud provider runs
 )
 
 // Index names the keys under which risk looks rows up; an Engine adds it to its estate.
@@ -25,13 +25,28 @@ func Index(_ string, a *triad.Asset) (any, []string, error) {
 		return nil, networkKeys(a), nil
 	case triad.TypeCluster:
 		if strings.HasPrefix(a.ID, "arn:") {
-			return nil, []string{keyOIDCCluster}, nil
+			return nil, []string{keyManagedCluster + managedCluster(a).Name}, nil
 		}
 	}
 	return nil, nil, nil
 }
 
 var _ reach.Index = Index
+
+// eksCluster is what of a managed cluster's document is read here.
+type eksCluster struct {
+	Name     string `json:"name"`
+	Identity struct {
+		OIDC struct {
+			Issuer string `json:"issuer"`
+		} `json:"oidc"`
+	} `json:"identity"`
+}
+
+func managedCluster(a *triad.Asset) (d eksCluster) {
+	_ = json.Unmarshal(a.Doc, &d) // what does not decode has no issuer
+	return d
+}
 
 // props decodes an asset's typed properties; the zero value when it has none or they are of
 // another shape.

@@ -120,14 +120,9 @@ func arrivalOf(v reach.View, r reach.Result) arrival {
 	if arn == "" {
 		return a
 	}
-	var lb balancer
-	for _, row := range v.Rows(arn) {
-		if row.Asset != nil && json.Unmarshal(row.Asset.Doc, &lb) == nil {
-			a.front = lb.DNSName
-			break
-		}
-	}
-	own := balancerAddresses(v, arn)
+	lb := reach.Share(v, "reach-balancer", arn, func(v reach.View) sender { return senderOf(v, arn) })
+	a.front = lb.DNSName
+	own := lb.addresses
 	if lb.Type == "network" {
 		var kept bool
 		if kept, a.doubt = preserves(v, a.group); kept {
@@ -140,6 +135,22 @@ func arrivalOf(v reach.View, r reach.Result) arrival {
 		a.sources = own
 	}
 	return a
+}
+
+// sender is a load balancer as its targets see it.
+type sender struct {
+	balancer
+	addresses reach.AddrSet
+}
+
+func senderOf(v reach.View, arn string) (s sender) {
+	for _, row := range v.Rows(arn) {
+		if row.Asset != nil && json.Unmarshal(row.Asset.Doc, &s.balancer) == nil {
+			break
+		}
+	}
+	s.addresses = balancerAddresses(v, arn)
+	return s
 }
 
 // preserves reports whether a network load balancer's targets see the client's address.

@@ -16,7 +16,19 @@ type store struct {
 	triad.DataStoreProps
 }
 
-func storeOf(v reach.View, id string) (s store, err error) {
+func storeOf(v reach.View, id string) (store, error) {
+	type read struct {
+		store
+		err error
+	}
+	r := reach.Share(v, "reach-store", id, func(v reach.View) (r read) {
+		r.store, r.err = readStore(v, id)
+		return r
+	})
+	return r.store, r.err
+}
+
+func readStore(v reach.View, id string) (s store, err error) {
 	for _, row := range v.Rows(id) {
 		if row.Asset == nil || row.Asset.Type != triad.TypeDataStore {
 			continue
