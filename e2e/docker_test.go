@@ -28,10 +28,10 @@ func dockerEngine(t *testing.T) (socket string) {
 	t.Helper()
 	socket = enginetest.Start(t)
 	t.Setenv("DOCKER_HOST", "unix://"+socket)
-	t.Setenv("XDG_CACHE_HOME", t.TempDir()) // the scanner's layers
 	enginetest.Load(t, socket, twoPrograms, enginetest.Image(t, map[string][]byte{
 		"app/vulnerable": goProgram(t, vulnerableVersion), "app/harmless": goProgram(t, fixedVersion),
 	}, v1.Config{Entrypoint: []string{"/app/harmless"}}))
+	t.Setenv("XDG_CACHE_HOME", t.TempDir()) // the scanner's layers; the Go command has built by now
 	return socket
 }
 
