@@ -89,6 +89,7 @@ const (
 	callRDS         = "rds-describe-db-instances"
 	callRDSClusters = "rds-describe-db-clusters"
 	callRedshift    = "redshift-describe-clusters"
+	callWarehouseIn = "redshift-describe-cluster-subnet-groups"
 	callCaller      = "sts-get-caller-identity"
 	callTables      = "dynamodb-describe-table"
 	callClusters    = "eks-describe-cluster"
@@ -162,6 +163,7 @@ var calls = []call{
 	{name: callRDS, need: service, list: "DBInstances", id: "DBInstanceArn", typ: triad.TypeDataStore, kind: "DBInstance", label: "DBInstanceIdentifier", tags: "TagList"},
 	{name: callRDSClusters, need: extra, list: "DBClusters", id: "DBClusterArn", typ: triad.TypeDataStore, kind: "DBCluster", label: "DBClusterIdentifier", tags: "TagList"},
 	{name: callRedshift, need: service, list: "Clusters", id: "arn:{partition}:redshift:{region}:{account}:cluster:{ClusterIdentifier}", typ: triad.TypeDataStore, kind: "RedshiftCluster", label: "ClusterIdentifier", tags: "Tags"},
+	{name: callWarehouseIn, need: extra, list: "ClusterSubnetGroups", id: "arn:{partition}:redshift:{region}:{account}:subnetgroup:{ClusterSubnetGroupName}", typ: triad.TypeConfig, kind: "ClusterSubnetGroup", label: "ClusterSubnetGroupName", tags: "Tags"},
 	{name: callTables, need: service, list: "Table", keyed: true, id: "TableArn", typ: triad.TypeDataStore, kind: "Table", label: "TableName", tags: "Tags"},
 
 	{name: callBuckets, need: service, list: "Buckets", id: "arn:{partition}:s3:::{Name}", typ: triad.TypeDataStore, kind: "Bucket", label: "Name"},

@@ -71,11 +71,12 @@ func (a *assembly) database(r *triad.Report, x *asset) error {
 
 func (a *assembly) redshift(r *triad.Report, x *asset) error {
 	var d struct {
-		VpcId              string
-		PubliclyAccessible bool
-		Endpoint           struct{ Port int }
-		VpcSecurityGroups  []struct{ VpcSecurityGroupId string }
-		ClusterNodes       []struct{ PrivateIPAddress, PublicIPAddress string }
+		VpcId                  string
+		ClusterSubnetGroupName string
+		PubliclyAccessible     bool
+		Endpoint               struct{ Port int }
+		VpcSecurityGroups      []struct{ VpcSecurityGroupId string }
+		ClusterNodes           []struct{ PrivateIPAddress, PublicIPAddress string }
 	}
 	if err := x.decode(&d); err != nil {
 		return err
@@ -99,8 +100,25 @@ func (a *assembly) redshift(r *triad.Report, x *asset) error {
 			p.Subnets = append(p.Subnets, ni.SubnetId)
 		}
 	}
+	if group := a.warehouseSubnets(d.ClusterSubnetGroupName); len(p.Subnets) == 0 && (p.Network == "" || p.Network == group.VpcId) {
+		// In which of them its nodes are AWS does not say: they may be in each.
+		p.Network = group.VpcId
+		for _, s := range group.Subnets {
+			p.Subnets = append(p.Subnets, s.SubnetIdentifier)
+		}
+	}
 	a.publiclyAccessible(r, x, p)
 	return x.props("data-store/1", p)
+}
+
+// warehouseSubnets is the subnet group of a Redshift cluster; empty where it was not read.
+func (a *assembly) warehouseSubnets(name string) (group subnetGroup) {
+	for _, x := range a.order {
+		if name != "" && x.Kind == "ClusterSubnetGroup" && x.Name == name {
+			_ = x.decode(&group) // what does not decode places nothing
+		}
+	}
+	return group
 }
 
 func (a *assembly) publiclyAccessible(r *triad.Report, x *asset, p triad.DataStoreProps) {

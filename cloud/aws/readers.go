@@ -276,6 +276,9 @@ var readers = []reader{
 	paged(callRedshift, func(c clients) paginator[redshift.DescribeClustersOutput, redshift.Options] {
 		return redshift.NewDescribeClustersPaginator(c.redshift, &redshift.DescribeClustersInput{})
 	}),
+	paged(callWarehouseIn, func(c clients) paginator[redshift.DescribeClusterSubnetGroupsOutput, redshift.Options] {
+		return redshift.NewDescribeClusterSubnetGroupsPaginator(c.redshift, &redshift.DescribeClusterSubnetGroupsInput{})
+	}),
 	{call: callTables, read: readTables},
 
 	{call: callBuckets, read: func(ctx context.Context, s *session, _ string) (map[string]any, error) {
