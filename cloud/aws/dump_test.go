@@ -296,6 +296,20 @@ func TestShop(t *testing.T) {
 	}
 }
 
+func TestAWarehouseWithoutInterfacesIsPlacedByItsSubnetGroup(t *testing.T) {
+	r := assemble(scope{"111122223333", "us-east-1"}, map[string]output{
+		callRedshift:    {raw: []byte(`{"Clusters":[{"ClusterIdentifier":"sales","ClusterSubnetGroupName":"g","Endpoint":{"Port":5439}}]}`)},
+		callWarehouseIn: {raw: []byte(`{"ClusterSubnetGroups":[{"ClusterSubnetGroupName":"g","VpcId":"vpc-1","Subnets":[{"SubnetIdentifier":"subnet-1"},{"SubnetIdentifier":"subnet-2"}]},{"ClusterSubnetGroupName":"h","VpcId":"vpc-2"}]}`)},
+	}, here)
+	var p triad.DataStoreProps
+	if err := json.Unmarshal(find(r, "arn:aws:redshift:us-east-1:111122223333:cluster:sales").Props, &p); err != nil {
+		t.Fatal(err)
+	}
+	if p.Network != "vpc-1" || !slices.Equal(p.Subnets, []string{"subnet-1", "subnet-2"}) {
+		t.Errorf("sales: %+v", p)
+	}
+}
+
 // FuzzDump: no file makes the reader panic, and a section that was read whole says so of a
 // document that has the call's list.
 func FuzzDump(f *testing.F) {
