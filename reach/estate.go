@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"sync"
 
 	"github.com/triad-security/triad"
 )
@@ -48,7 +50,7 @@ func RelationsTo(id string, t triad.RelationType) string { return "to|" + string
 func SectionKey(scope, name string) string { return "section|" + scope + "|" + name }
 
 // TypeKey is the key of all assets of a type.
-func TypeKey(t triad.AssetType) string { return "type|" + string(t) }
+func TypeKey(t triad.AssetType) string { return typePrefix + string(t) }
 
 // Estate is the indexed rows of one tenant in memory. It is not safe for concurrent
 // writing; reading while nobody writes is.
@@ -56,10 +58,23 @@ type Estate struct {
 	indexes  []Index
 	rows     map[rowKey]*Row
 	byKey    map[string][]*Row
+	byType   map[string]*lot // by TypeKey
+	sorting  sync.Mutex      // of lots, by readers
 	sections map[sectionID]triad.Section
 }
 
 type sectionID struct{ scope, name string }
+
+// lot is the many rows of a type, put in order only when somebody asks for all of them: to
+// keep them in order would cost each change the size of the estate.
+type lot struct {
+	rows   map[*Row]struct{}
+	sorted []*Row // nil when a row came or went
+}
+
+const typePrefix = "type|"
+
+func isType(key string) bool { return strings.HasPrefix(key, typePrefix) }
 
 type rowKey struct {
 	scope string
@@ -73,6 +88,7 @@ func NewEstate(indexes ...Index) *Estate {
 		indexes:  indexes,
 		rows:     map[rowKey]*Row{},
 		byKey:    map[string][]*Row{},
+		byType:   map[string]*lot{},
 		sections: map[sectionID]triad.Section{},
 	}
 }
@@ -176,6 +192,13 @@ func (e *Estate) put(rk rowKey, r *Row) []string {
 	r.keys = slices.Compact(r.keys)
 	e.rows[rk] = r
 	for _, k := range r.keys {
+		if isType(k) {
+			if e.byType[k] == nil {
+				e.byType[k] = &lot{rows: map[*Row]struct{}{}}
+			}
+			e.byType[k].rows[r], e.byType[k].sorted = struct{}{}, nil
+			continue
+		}
 		rows := e.byKey[k]
 		i, _ := slices.BinarySearchFunc(rows, r, compareRows)
 		e.byKey[k] = slices.Insert(rows, i, r)
@@ -185,6 +208,11 @@ func (e *Estate) put(rk rowKey, r *Row) []string {
 
 func (e *Estate) unlink(r *Row) {
 	for _, k := range r.keys {
+		if isType(k) {
+			delete(e.byType[k].rows, r)
+			e.byType[k].sorted = nil
+			continue
+		}
 		rows := e.byKey[k]
 		i := slices.Index(rows, r)
 		if i < 0 {
@@ -224,7 +252,21 @@ func (r *Row) id() string {
 }
 
 // Rows implements View without recording.
-func (e *Estate) Rows(key string) []*Row { return e.byKey[key] }
+func (e *Estate) Rows(key string) []*Row {
+	if !isType(key) {
+		return e.byKey[key]
+	}
+	l := e.byType[key]
+	if l == nil {
+		return nil
+	}
+	e.sorting.Lock()
+	defer e.sorting.Unlock()
+	if l.sorted == nil && len(l.rows) > 0 {
+		l.sorted = slices.SortedFunc(maps.Keys(l.rows), compareRows)
+	}
+	return l.sorted
+}
 
 // Section implements View without recording.
 func (e *Estate) Section(scope, name string) triad.Section {

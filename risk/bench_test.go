@@ -109,8 +109,18 @@ func BenchmarkFullCompute(b *testing.B) {
 
 // BenchmarkChange opens and closes one security group: that of a cell's nodes, which all its
 // pods and instances read.
-func BenchmarkChange(b *testing.B) {
-	w, size, m := generated(b, assets())
+func BenchmarkChange(b *testing.B) { change(b, estate.OfAssets(assets())) }
+
+// BenchmarkLargeChange does so in an estate of clusters five times the size: the group is
+// that of 40 nodes and 300 pods.
+func BenchmarkLargeChange(b *testing.B) {
+	size := estate.OfAssets(assets())
+	size.Cells, size.Deployments, size.Nodes = max(1, size.Cells/5), size.Deployments*5, size.Nodes*5
+	change(b, size)
+}
+
+func change(b *testing.B, size estate.Size) {
+	w, m := generatedOf(b, size)
 	e := risk.NewEngine(risk.Options{Ways: realWays(), Indexes: exposure.Indexes(), Matcher: m})
 	if _, err := e.Apply(b.Context(), w.take()); err != nil {
 		b.Fatal(err)
