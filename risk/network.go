@@ -14,7 +14,7 @@ import (
 const (
 	keyNetworkStores = "risk/network-stores" // data stores with an endpoint on the network
 	keyPublicStores  = "risk/public-stores"  // those of them with a public address
-	keyStoresIn      = "risk/stores-in/"     // + VPC: those of them in it
+	keyStoresIn      = "risk/stores-in/"     // + VPC: those of them in it; alone, those whose network is not known
 	keyLink          = "risk/links-network/" // + VPC or transit gateway: what may join it to another
 	maxNetworks      = 1024                  // bounds a walk over joined networks
 )
@@ -44,7 +44,7 @@ func networkKeys(a *triad.Asset) []string {
 		return nil
 	}
 	keys := []string{keyNetworkStores, keyStoresIn + p.Network}
-	if p.PubliclyAccessible || p.Network == "" {
+	if p.PubliclyAccessible {
 		keys = append(keys, keyPublicStores)
 	}
 	return keys
@@ -100,13 +100,13 @@ func (e *Engine) joined(c *graph.Context, vpc string) []string {
 }
 
 // nearStores returns the data stores that something in a VPC could connect to: those in the
-// networks joined to it, and those with a public address that the internet reaches. Where
-// the VPC is not known they are all.
+// networks joined to it, those whose network is not known, and those with a public address
+// that the internet reaches. Where the VPC is not known they are all.
 func (e *Engine) nearStores(c *graph.Context, vpc string) []string {
 	if vpc == "" {
 		return storeIDs(c.Rows(keyNetworkStores))
 	}
-	var ids []string
+	ids := storeIDs(c.Rows(keyStoresIn)) // those whose network is not known may be in any
 	for _, v := range e.joined(c, vpc) {
 		ids = append(ids, storeIDs(c.Rows(keyStoresIn+v))...)
 	}

@@ -59,6 +59,26 @@ func (h *hit) fixes() []string {
 	return out
 }
 
+// lookup returns the records of the query's release that name a package.
+func lookup(g *advisory.Generation, q query, name string) ([]advisory.Hit, error) {
+	return g.Lookup(q.family, name, func(ecosystem string) bool {
+		return !advisory.NeedsRelease(q.family) || advisory.Release(ecosystem) == q.release
+	})
+}
+
+// named reports whether any record names the query's package, whatever its version.
+func named(g *advisory.Generation, q query) (bool, error) {
+	for _, name := range []string{q.name, q.other} {
+		if name == "" {
+			continue
+		}
+		if found, err := lookup(g, q, name); err != nil || len(found) > 0 {
+			return true, err
+		}
+	}
+	return false, nil
+}
+
 // find reads the entries that name the package and holds each against the version. Nothing
 // is returned when no entry holds it, so that records are decoded only where needed.
 func find(g *advisory.Generation, q query, v *installed) ([]*hit, error) {
@@ -68,9 +88,7 @@ func find(g *advisory.Generation, q query, v *installed) ([]*hit, error) {
 		if name == "" {
 			continue
 		}
-		found, err := g.Lookup(q.family, name, func(ecosystem string) bool {
-			return !advisory.NeedsRelease(q.family) || advisory.Release(ecosystem) == q.release
-		})
+		found, err := lookup(g, q, name)
 		if err != nil {
 			return nil, err
 		}

@@ -184,7 +184,12 @@ func ask(g *advisory.Generation, q query) (a answer) {
 	}
 	v, err := newOrder(q.family).installed(q.version)
 	if err != nil {
-		a.uncompared = []Uncompared{{Reason: "its version " + err.Error()}}
+		// Where no record names the package, every version of it is as good: a program's own
+		// main module has no version, and nobody wrote an advisory about it.
+		var is bool
+		if is, a.err = named(g, q); is && a.err == nil {
+			a.uncompared = []Uncompared{{Reason: "its version " + err.Error()}}
+		}
 		return a
 	}
 	hits, err := find(g, q, &v)
