@@ -1,9 +1,11 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -97,6 +99,12 @@ func (c *Core) NewToken(ctx context.Context, name, role string, scopes []string,
 	return secret, token.Expires, c.Store.PutToken(ctx, token)
 }
 
+// Unread says what no decision can speak of: what runs and was never scanned, and packages
+// that could not be held against the advisories. None of it is clean.
+func (c *Core) Unread() []triad.Unread {
+	return append(c.Engine.Unscanned(), c.advice.Unread()...)
+}
+
 // Decisions lists ranked decisions.
 func (c *Core) Decisions(ctx context.Context, f triad.DecisionFilter) ([]triad.Decision, error) {
 	return c.Store.Decisions(ctx, c.tenant, f)
@@ -118,9 +126,10 @@ func (c *Core) Close() error { return errors.Join(c.advice.Close(), c.Store.Clos
 // advice matches against the advisory database, which may not be there yet and may be
 // replaced at any time.
 type advice struct {
-	dir string
-	mu  sync.Mutex
-	db  *advisory.DB
+	dir    string
+	mu     sync.Mutex
+	db     *advisory.DB
+	unread map[string][]triad.Unread // by asset: packages that could not be compared
 }
 
 // open returns a matcher, nil while there is no database.
@@ -146,7 +155,43 @@ func (a *advice) Match(ctx context.Context, packages []triad.Package) ([]triad.V
 	if m == nil || err != nil {
 		return nil, err
 	}
-	return m.Match(ctx, packages)
+	result, err := m.Check(ctx, packages)
+	if err != nil || len(packages) == 0 {
+		return nil, err
+	}
+	asset := packages[0].Asset
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if delete(a.unread, asset); len(result.Uncompared) > 0 {
+		if a.unread == nil {
+			a.unread = map[string][]triad.Unread{}
+		}
+		a.unread[asset] = result.Unread()
+	}
+	return result.Vulnerabilities, nil
+}
+
+// Unread sums up over all assets what could not be compared.
+func (a *advice) Unread() []triad.Unread {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	assets := map[triad.Unread]int{}
+	for _, list := range a.unread {
+		for _, u := range list {
+			assets[triad.Unread{Section: u.Section, Reason: u.Reason}]++
+		}
+	}
+	list := make([]triad.Unread, 0, len(assets))
+	for u, n := range assets {
+		if n > 1 {
+			u.Reason += fmt.Sprintf(" (in %d images, hosts or functions)", n)
+		}
+		list = append(list, u)
+	}
+	slices.SortFunc(list, func(a, b triad.Unread) int {
+		return cmp.Or(cmp.Compare(a.Section, b.Section), cmp.Compare(a.Reason, b.Reason))
+	})
+	return list
 }
 
 // Revision implements triad.Matcher.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -205,14 +206,15 @@ func (s *Server) Status(ctx context.Context, tenant string) (api.Status, error) 
 	}
 	status := api.Status{
 		Version: s.config.Version, Position: s.Engine.Position(), Demo: s.demo.Load(), Advisories: s.advice.Revision(),
-		Scopes: scopes, Dead: len(dead), Started: s.started, Notes: []string{},
+		Scopes: scopes, Dead: len(dead), Started: s.started, Notes: []string{}, Unread: []triad.Unread{},
 	}
 	if u := s.last.Load(); u != nil {
 		status.Recomputed, status.Assets = u.Recomputed, u.Subjects
 	}
 	if n := s.notes.Load(); n != nil {
-		status.Notes = *n
+		status.Notes = slices.Clone(*n)
 	}
+	status.Unread = append(status.Unread, s.Unread()...)
 	return status, nil
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/triad-security/triad"
@@ -19,6 +20,8 @@ type estate interface {
 	Risks(ctx context.Context, f triad.DecisionFilter) ([]triad.Decision, error)
 	Decision(ctx context.Context, id string) (triad.Decision, error)
 	History(ctx context.Context, id string) ([]triad.Change, error)
+	// Unread says what no decision can speak of, up to date after Risks.
+	Unread(ctx context.Context) ([]triad.Unread, error)
 	NewToken(ctx context.Context, t api.NewToken) (api.CreatedToken, error)
 	Close() error
 }
@@ -91,6 +94,8 @@ func (l local) History(ctx context.Context, id string) ([]triad.Change, error) {
 	return history, err
 }
 
+func (l local) Unread(context.Context) ([]triad.Unread, error) { return l.core.Unread(), nil }
+
 func (l local) NewToken(ctx context.Context, t api.NewToken) (api.CreatedToken, error) {
 	secret, expires, err := l.core.NewToken(ctx, t.Name, t.Role, t.Scopes, time.Duration(t.Hours)*time.Hour)
 	return api.CreatedToken{Secret: secret, Expires: expires}, err
@@ -129,6 +134,26 @@ func (r remote) History(ctx context.Context, id string) ([]triad.Change, error) 
 	return history, err
 }
 
+func (r remote) Unread(ctx context.Context) ([]triad.Unread, error) {
+	status, err := r.Status(ctx)
+	return status.Unread, err
+}
+
 func (r remote) Close() error { return nil }
 
-func (a *app) openDecisions(ctx context.Context) (decisionReader, error) { return a.estate(ctx) }
+// sayUnread tells people what no decision speaks of, so that nobody takes it for clean.
+func (a *app) sayUnread(ctx context.Context, e estate) error {
+	const shown = 5
+	list, err := e.Unread(ctx)
+	if err != nil {
+		return err
+	}
+	for i, u := range list {
+		if i == shown {
+			a.say("… and %d more not read", len(list)-shown)
+			break
+		}
+		a.say("not read: %s: %s", strings.TrimSpace(u.Scope+" "+u.Section), u.Reason)
+	}
+	return nil
+}

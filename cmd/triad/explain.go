@@ -30,7 +30,7 @@ would change it; what fixes it; and how the decision came to be what it is.`,
 }
 
 func (a *app) explain(ctx context.Context, id string) error {
-	reader, err := a.readDecisions(ctx)
+	reader, err := a.estate(ctx)
 	if err != nil {
 		return err
 	}

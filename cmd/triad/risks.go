@@ -13,31 +13,6 @@ import (
 	"github.com/triad-security/triad"
 )
 
-// decisionReader is where decisions are read: the data directory or a server. Reading from
-// the data directory brings the decisions up to date with the estate first.
-type decisionReader interface {
-	// Risks returns the decisions that pass the filter, ranked.
-	Risks(ctx context.Context, f triad.DecisionFilter) ([]triad.Decision, error)
-	// Decision returns one; triad.ErrNotFound when there is none.
-	Decision(ctx context.Context, id string) (triad.Decision, error)
-	// History lists what became of it, oldest first.
-	History(ctx context.Context, id string) ([]triad.Change, error)
-	Close() error
-}
-
-// decisionOpener is the part of app that opens them.
-type decisionOpener interface {
-	openDecisions(ctx context.Context) (decisionReader, error)
-}
-
-func (a *app) readDecisions(ctx context.Context) (decisionReader, error) {
-	o, ok := any(a).(decisionOpener)
-	if !ok {
-		return nil, triad.Errorf(triad.CodeUnavailable, "this build reads no store")
-	}
-	return o.openDecisions(ctx)
-}
-
 type risksOptions struct {
 	decisions, exposures []string
 	kind, asset, search  string
@@ -74,13 +49,16 @@ func (a *app) risks(ctx context.Context, o risksOptions) error {
 	if err != nil {
 		return err
 	}
-	reader, err := a.readDecisions(ctx)
+	reader, err := a.estate(ctx)
 	if err != nil {
 		return err
 	}
 	defer reader.Close()
 	list, err := reader.Risks(ctx, filter)
 	if err != nil {
+		return err
+	}
+	if err := a.sayUnread(ctx, reader); err != nil {
 		return err
 	}
 	if o.asset != "" {

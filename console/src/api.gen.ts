@@ -553,6 +553,8 @@ export interface components {
             scopes: components["schemas"]["ScopeState"][] | null;
             /** Format: date-time */
             started: string;
+            /** @description What no decision can speak of; none of it is clean */
+            unread: components["schemas"]["Unread"][] | null;
             version: string;
         };
         Unread: {

@@ -189,8 +189,10 @@ type Status struct {
 	Advisories string             `json:"advisories" doc:"Revision of the advisory database; empty when there is none"`
 	Scopes     []triad.ScopeState `json:"scopes"`
 	Notes      []string           `json:"notes" doc:"What could not be read or found, for people"`
-	Dead       int                `json:"dead_letters" doc:"Reports that could not be applied"`
-	Started    time.Time          `json:"started"`
+	// Unread is what runs and was never scanned, and packages that could not be compared.
+	Unread  []triad.Unread `json:"unread" doc:"What no decision can speak of; none of it is clean"`
+	Dead    int            `json:"dead_letters" doc:"Reports that could not be applied"`
+	Started time.Time      `json:"started"`
 }
 
 // Acknowledgement says that a report is on stable storage.
