@@ -76,8 +76,10 @@ func save(t testing.TB, layers ...[]byte) string {
 		names = append(names, name)
 		files = append(files, file{name: name, body: string(l)})
 	}
-	config, err := json.Marshal(v1.ConfigFile{OS: "linux", Architecture: "amd64", RootFS: v1.RootFS{Type: "layers", DiffIDs: diffIDs}, History: history,
-		Config: v1.Config{User: "1000", ExposedPorts: map[string]struct{}{"8080/tcp": {}}}})
+	config, err := json.Marshal(v1.ConfigFile{
+		OS: "linux", Architecture: "amd64", RootFS: v1.RootFS{Type: "layers", DiffIDs: diffIDs}, History: history,
+		Config: v1.Config{User: "1000", ExposedPorts: map[string]struct{}{"8080/tcp": {}}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
