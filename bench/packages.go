@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,7 +14,7 @@ import (
 func packageSection(*bench) error {
 	fmt.Printf("\n### Inside the process (go test -bench)\n\n")
 	for _, p := range []string{"./build/match", "./build/advisory", "./reach/exposure", "./e2e", "./risk", "./store/sqlite", "./store/postgres", "./deploy/kubernetes"} {
-		cmd := exec.Command("go", "test", p, "-run", "^$", "-bench", ".", "-benchtime", "2s", "-timeout", "20m")
+		cmd := exec.CommandContext(context.Background(), "go", "test", p, "-run", "^$", "-bench", ".", "-benchtime", "2s", "-timeout", "20m")
 		cmd.Stderr = os.Stderr
 		out, err := cmd.Output()
 		if err != nil {

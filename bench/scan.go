@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -71,7 +72,7 @@ func (b *bench) largeImage() (string, error) {
 		if err := os.RemoveAll(root); err != nil {
 			return "", err
 		}
-		cmd := exec.Command("debootstrap", "--variant=minbase", "--include="+packagesOfLarge, "bookworm", root)
+		cmd := exec.CommandContext(context.Background(), "debootstrap", "--variant=minbase", "--include="+packagesOfLarge, "bookworm", root)
 		cmd.Stdout, cmd.Stderr = io.Discard, os.Stderr
 		if err := cmd.Run(); err != nil {
 			return "", fmt.Errorf("debootstrap: %w", err)
@@ -79,7 +80,7 @@ func (b *bench) largeImage() (string, error) {
 	}
 	layer := path + ".layer"
 	defer os.Remove(layer)
-	cmd := exec.Command("tar", "--numeric-owner", "--exclude=./proc/*", "--exclude=./sys/*", "--exclude=./dev/*", "-C", root, "-cf", layer, ".")
+	cmd := exec.CommandContext(context.Background(), "tar", "--numeric-owner", "--exclude=./proc/*", "--exclude=./sys/*", "--exclude=./dev/*", "-C", root, "-cf", layer, ".")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("tar: %w: %s", err, strings.TrimSpace(string(out)))
 	}

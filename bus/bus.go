@@ -134,6 +134,14 @@ const deadStream = "_dead"
 
 func subject(stream string) string { return "triad.stream." + stream }
 
+// named makes a caller's stream at first use; the dead letters are none of theirs.
+func (b *Bus) named(ctx context.Context, name string) (jetstream.Stream, error) {
+	if !streamName.MatchString(name) {
+		return nil, triad.Errorf(triad.CodeInvalid, "stream %.40q: a name has small letters, digits and dashes", name)
+	}
+	return b.stream(ctx, name)
+}
+
 // stream makes a stream at first use and brings its settings up to date.
 func (b *Bus) stream(ctx context.Context, name string) (jetstream.Stream, error) {
 	b.mu.Lock()
@@ -147,14 +155,11 @@ func (b *Bus) stream(ctx context.Context, name string) (jetstream.Stream, error)
 		// acknowledged one.
 		Retention: jetstream.WorkQueuePolicy, Discard: jetstream.DiscardNew, Duplicates: duplicates,
 	}
-	switch {
-	case name == deadStream:
+	if name == deadStream {
 		config.Retention, config.Discard = jetstream.LimitsPolicy, jetstream.DiscardOld
 		config.Subjects = []string{deadSubject("*", "*")}
 		config.MaxMsgsPerSubject = 1 // one for each dead message, however often it is written
 		config.MaxAge, config.MaxBytes = 90*24*time.Hour, 1<<30
-	case !streamName.MatchString(name):
-		return nil, triad.Errorf(triad.CodeInvalid, "stream %.40q: a name has small letters, digits and dashes", name)
 	}
 	s, err := b.js.CreateOrUpdateStream(ctx, config)
 	if err != nil {
@@ -174,7 +179,7 @@ func (b *Bus) Publish(ctx context.Context, stream, id string, data []byte) error
 		ctx, cancel = context.WithTimeout(ctx, publishWithin)
 		defer cancel()
 	}
-	if _, err := b.stream(ctx, stream); err != nil {
+	if _, err := b.named(ctx, stream); err != nil {
 		if triad.ErrorCode(err) == triad.CodeInvalid {
 			return err
 		}
@@ -218,7 +223,7 @@ func (b *Bus) Listen(ctx context.Context, topic string) (<-chan []byte, error) {
 	out := make(chan []byte, 64)
 	go func() {
 		defer close(out)
-		defer sub.Unsubscribe()
+		defer func() { _ = sub.Unsubscribe() }()
 		for {
 			select {
 			case <-ctx.Done():

@@ -24,7 +24,7 @@ const (
 // Consume implements triad.Bus. It handles one message at a time and returns when ctx ends,
 // or when the bus is closed.
 func (b *Bus) Consume(ctx context.Context, stream string, fn func(ctx context.Context, data []byte) error) error {
-	s, err := b.stream(ctx, stream)
+	s, err := b.named(ctx, stream)
 	if err != nil {
 		return fmt.Errorf("consuming: %w", err)
 	}

@@ -82,13 +82,14 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	if err := s.catchUp(ctx); err != nil {
 		return nil, err
 	}
-	if s.tcp, err = net.Listen("tcp", c.Listen); err != nil {
+	var listen net.ListenConfig
+	if s.tcp, err = listen.Listen(ctx, "tcp", c.Listen); err != nil {
 		return nil, triad.Errorf(triad.CodeInvalid, "listening on %s: %w; choose another with --listen", c.Listen, err)
 	}
 	if err := os.Remove(c.Dir.Socket()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	if s.unix, err = net.Listen("unix", c.Dir.Socket()); err != nil {
+	if s.unix, err = listen.Listen(ctx, "unix", c.Dir.Socket()); err != nil {
 		return nil, fmt.Errorf("listening on the data directory's socket: %w", err)
 	}
 	return s, nil

@@ -131,7 +131,7 @@ func writable(head []byte) (from, to int64, suspect bool, err error) {
 
 // wholeProgram spools a Go program: those before Go 1.18 spread the information.
 func (a *analyser) wholeProgram(f *image.File, head []byte) (*evidence, error) {
-	var r io.Reader = io.MultiReader(bytes.NewReader(bytes.Clone(head)), f)
+	r := io.MultiReader(bytes.NewReader(bytes.Clone(head)), f)
 	if _, ok := f.Reader.(io.ReaderAt); ok {
 		r = f
 	}

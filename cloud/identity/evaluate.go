@@ -155,7 +155,7 @@ func (r *Request) side(p *Policy, deny, resourcePolicy bool) result {
 		t, why := r.matches(s, deny)
 		if resourcePolicy && t > No {
 			who, whyNot := r.isPrincipal(s)
-			if who = max(who, Truth(No)); who < t {
+			if who = max(who, No); who < t {
 				t, why = who, whyNot
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -62,7 +63,7 @@ func TestOneOfTwoProcessesInAContainerListensAndLoads(t *testing.T) {
 			{"/app/vulnerable", "/app/lib/log4j-core-2.14.1.jar", test.vulnerableAddr, test.vulnerable},
 			{"/app/other", "/app/lib/libharmless.so.1", test.otherAddr, test.other},
 		} {
-			id := triad.ProcessID(test.container, process.exe)
+			id := processOf(t, report, test.container, process.exe)
 			var props triad.ProcessProps
 			if err := json.Unmarshal(assetOf(t, report, id).Props, &props); err != nil {
 				t.Fatal(err)
@@ -92,6 +93,21 @@ func sorted(list []string) []string {
 	list = slices.Clone(list)
 	slices.Sort(list)
 	return list
+}
+
+// processOf returns the ID of a container's one process of an executable.
+func processOf(t *testing.T, r *triad.Report, container, exe string) string {
+	t.Helper()
+	var found []string
+	for _, a := range r.Assets {
+		if a.ID == triad.ProcessID(container, exe) || strings.HasPrefix(a.ID, triad.ProcessID(container, exe)+"@") {
+			found = append(found, a.ID)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%s has the processes %v of %s, want one", container, found, exe)
+	}
+	return found[0]
 }
 
 func assetOf(t *testing.T, r *triad.Report, id string) triad.Asset {

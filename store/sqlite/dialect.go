@@ -107,8 +107,7 @@ func bulk(ctx context.Context, tx *record.Tx, insert string, columns int, suffix
 				args = row(args, i+j)
 			}
 			if _, err := stmt.ExecContext(ctx, args...); err != nil {
-				stmt.Close()
-				return err
+				return errors.Join(err, stmt.Close()) //nolint:sqlclosecheck // closed here and below: one at a time in a loop
 			}
 		}
 		if err := stmt.Close(); err != nil {

@@ -150,7 +150,7 @@ func testParts(t *testing.T, s triad.Store) {
 		}
 		apply(t, s, part(report(139, "a:y=5"), 2, 2))
 		check(t, s, want("a", "a:x=5", "a:y=5", "b"))
-		if got := apply(t, s, part(report(100, "a:y=6"), 2, 2)); got.Complete != true {
+		if got := apply(t, s, part(report(100, "a:y=6"), 2, 2)); !got.Complete {
 			t.Errorf("an old revision gave %+v", got)
 		}
 	})

@@ -27,7 +27,7 @@ func Start(t testing.TB, account string) string {
 		}
 		t.Skip("no moto server:", err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

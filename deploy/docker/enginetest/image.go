@@ -3,6 +3,7 @@ package enginetest
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -140,7 +141,7 @@ func Create(t testing.TB, socket, containerName string, body map[string]any) (id
 // Call makes one request of the engine's API and fails the test unless it succeeds.
 func Call(t testing.TB, socket, method, path, contentType string, body []byte) []byte {
 	t.Helper()
-	req, err := http.NewRequest(method, "http://docker"+path, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(context.Background(), method, "http://docker"+path, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
