@@ -236,18 +236,8 @@ func TestOpeningThePortFlipsAdminAlone(t *testing.T) {
 	for _, d := range x.decisions(t.Context(), t) {
 		before[d.ID] = d
 	}
-	for _, dir := range glob(t, filepath.Dir(x.dir), x.After.Folder, "aws", "*", "*") {
-		account, region := filepath.Base(filepath.Dir(dir)), filepath.Base(dir)
-		laid := t.TempDir()
-		into := filepath.Join(laid, account, region)
-		must(t, os.CopyFS(into, os.DirFS(filepath.Join(x.dir, "aws", account, region))))
-		for _, file := range glob(t, dir, "*.json") {
-			data, err := os.ReadFile(file)
-			must(t, err)
-			_ = os.Chmod(filepath.Join(into, filepath.Base(file)), 0o644)
-			must(t, os.WriteFile(filepath.Join(into, filepath.Base(file)), data, 0o644))
-		}
-		x.aws(t, into)
+	for _, dir := range x.changed(t) {
+		x.aws(t, dir)
 	}
 	start := time.Now()
 	u := x.catchUp(t)
@@ -281,6 +271,47 @@ func TestOpeningThePortFlipsAdminAlone(t *testing.T) {
 	if u.Recomputed > 5 {
 		t.Errorf("%d of %d subjects recomputed for one security group rule", u.Recomputed, u.Subjects)
 	}
+}
+
+// changed lays the changed files over the scenario's account and returns the folders.
+func (x *estate) changed(t testing.TB) (laid []string) {
+	t.Helper()
+	for _, dir := range glob(t, filepath.Dir(x.dir), x.After.Folder, "aws", "*", "*") {
+		account, region := filepath.Base(filepath.Dir(dir)), filepath.Base(dir)
+		into := filepath.Join(t.TempDir(), account, region)
+		must(t, os.CopyFS(into, os.DirFS(filepath.Join(x.dir, "aws", account, region))))
+		for _, file := range glob(t, dir, "*.json") {
+			data, err := os.ReadFile(file)
+			must(t, err)
+			_ = os.Chmod(filepath.Join(into, filepath.Base(file)), 0o644)
+			must(t, os.WriteFile(filepath.Join(into, filepath.Base(file)), data, 0o644))
+		}
+		laid = append(laid, into)
+	}
+	return laid
+}
+
+// BenchmarkOpeningThePort measures what a rule change of the shop costs, back and forth: its
+// report into the store, and the decisions brought up to date.
+func BenchmarkOpeningThePort(b *testing.B) {
+	x := collectScenario(b, "shop")
+	x.catchUp(b)
+	folders := [][]string{x.changed(b), glob(b, x.dir, "aws", "*", "*")}
+	var applied, decided time.Duration
+	recomputed := 0
+	for i := 0; b.Loop(); i++ {
+		start := time.Now()
+		for _, dir := range folders[i%2] {
+			x.aws(b, dir)
+		}
+		applied += time.Since(start)
+		u := x.catchUp(b)
+		decided += u.Took
+		recomputed = max(recomputed, u.Recomputed)
+	}
+	b.ReportMetric(float64(applied.Microseconds())/float64(b.N)/1000, "ms-report/op")
+	b.ReportMetric(float64(decided.Microseconds())/float64(b.N)/1000, "ms-decide/op")
+	b.ReportMetric(float64(recomputed), "recomputed")
 }
 
 func decisionJSON(t testing.TB, d triad.Decision) string {
