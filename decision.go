@@ -90,7 +90,7 @@ type Input struct {
 
 // Fix is what removes the finding or closes its way.
 type Fix struct {
-	Type   string `json:"type"` // upgrade, rebuild, close
+	Type   string `json:"type"` // upgrade, configure, close
 	Detail string `json:"detail"`
 	// Target version for an upgrade.
 	Version string `json:"version,omitempty"`
