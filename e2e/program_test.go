@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/triad-security/triad/deploy/docker/enginetest"
+	"github.com/triad-security/triad/deploy/kubernetes/apitest"
 )
 
 var build struct {
@@ -43,6 +44,7 @@ func program(t *testing.T) string {
 
 func TestMain(m *testing.M) {
 	status := enginetest.Main(m)
+	apitest.Stop()
 	if build.path != "" {
 		_ = os.RemoveAll(filepath.Dir(build.path))
 	}
