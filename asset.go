@@ -2,6 +2,7 @@ package triad
 
 import (
 	"encoding/json"
+	"strconv"
 	"time"
 )
 
@@ -144,6 +145,9 @@ type Package struct {
 	SourceVersion string `json:"source_version,omitempty"`
 	// Path is where it was found; a nested archive is written outer.jar!inner.jar.
 	Path string `json:"path,omitempty"`
+	// Owner is the distribution's package that brought this language's package: its fixes are
+	// the distribution's, so it is not matched by itself.
+	Owner string `json:"owner,omitempty"`
 	// Layer is the diff ID of the layer that brought it, Step the build step of that layer.
 	Layer string `json:"layer,omitempty"`
 	Step  string `json:"step,omitempty"`
@@ -182,7 +186,33 @@ type Finding struct {
 	Severity string      `json:"severity,omitempty"` // low, medium, high, critical
 	Evidence []Evidence  `json:"evidence,omitempty"`
 	Fix      string      `json:"fix,omitempty"`
+	// Path and Line say where in the asset's files it is; a nested archive is written
+	// outer.jar!inner.jar. Empty and zero where it is of the asset as a whole.
+	Path string `json:"path,omitempty"`
+	Line int    `json:"line,omitempty"`
+	// Detail is the part that decides, masked where it is a secret.
+	Detail string `json:"detail,omitempty"`
+	// Layer, Step and Origin say how an image came by it: the layer's diff ID, its build step,
+	// and whose layer it is.
+	Layer  string `json:"layer,omitempty"`
+	Step   string `json:"step,omitempty"`
+	Origin Origin `json:"origin,omitempty"`
 }
 
+// Origin says whether something came with the base image or was added to it.
+type Origin string
+
+// The origins; empty where the base is not known.
+const (
+	OriginBase  Origin = "base"
+	OriginYours Origin = "yours"
+)
+
 // Key is unique among a scope's findings.
-func (f Finding) Key() string { return f.Asset + "|" + string(f.Kind) + "|" + f.ID }
+func (f Finding) Key() string {
+	key := f.Asset + "|" + string(f.Kind) + "|" + f.ID
+	if f.Path != "" {
+		key += "|" + f.Path + ":" + strconv.Itoa(f.Line)
+	}
+	return key
+}

@@ -105,7 +105,14 @@ type Vulnerability struct {
 	PURL    string   `json:"purl,omitempty"`
 	Path    string   `json:"path,omitempty"`
 	Layer   string   `json:"layer,omitempty"`
+	Step    string   `json:"step,omitempty"`
+	Origin  Origin   `json:"origin,omitempty"`
 	Asset   string   `json:"asset,omitempty"`
+	// Linked says whether one of the functions that the advisory names is part of the program:
+	// nil where the advisory names none, or the program does not say.
+	Linked *bool `json:"linked,omitempty"`
+	// Symbols are the vulnerable functions that were found linked in.
+	Symbols []string `json:"symbols,omitempty"`
 	// Fixed is the lowest version above Version that is not affected; empty when none is known.
 	Fixed    string  `json:"fixed"`
 	Severity string  `json:"severity"` // critical, high, medium, low, unknown

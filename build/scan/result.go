@@ -9,12 +9,7 @@ import (
 )
 
 // Package is a package of an artifact.
-type Package struct {
-	triad.Package
-	// Owner is the distribution's package that brought this language's package: its fixes
-	// are the distribution's, so it is not matched by itself where the distribution is known.
-	Owner string
-}
+type Package struct{ triad.Package }
 
 // MarshalJSON writes the keys that programs build on, and no others.
 func (p Package) MarshalJSON() ([]byte, error) {
@@ -25,7 +20,9 @@ func (p Package) MarshalJSON() ([]byte, error) {
 		PURL      string `json:"purl"`
 		Layer     string `json:"layer"`
 		Path      string `json:"path"`
-	}{p.Name, p.Version, p.Ecosystem, p.PURL, p.Layer, p.Path})
+		Step      string `json:"step,omitempty"`
+		Owner     string `json:"owner,omitempty"`
+	}{p.Name, p.Version, p.Ecosystem, p.PURL, p.Layer, p.Path, p.Step, p.Owner})
 }
 
 // Vulnerability is one advisory that applies to one package.
@@ -38,17 +35,28 @@ func (v Vulnerability) MarshalJSON() ([]byte, error) {
 		aliases = []string{}
 	}
 	return plain(struct {
-		ID       string   `json:"id"`
-		Aliases  []string `json:"aliases"`
-		Package  string   `json:"package"`
-		Version  string   `json:"version"`
-		Fixed    string   `json:"fixed"`
-		Severity string   `json:"severity"`
-		CVSS     float64  `json:"cvss"`
-		EPSS     float64  `json:"epss"`
-		KEV      bool     `json:"kev"`
-		Layer    string   `json:"layer"`
-	}{v.ID, aliases, v.Package, v.Version, v.Fixed, v.Severity, v.CVSS, v.EPSS, v.KEV, v.Layer})
+		ID       string       `json:"id"`
+		Aliases  []string     `json:"aliases"`
+		Package  string       `json:"package"`
+		Version  string       `json:"version"`
+		Fixed    string       `json:"fixed"`
+		Severity string       `json:"severity"`
+		CVSS     float64      `json:"cvss"`
+		EPSS     float64      `json:"epss"`
+		KEV      bool         `json:"kev"`
+		Layer    string       `json:"layer"`
+		PURL     string       `json:"purl,omitempty"`
+		Path     string       `json:"path,omitempty"`
+		Step     string       `json:"step,omitempty"`
+		Origin   triad.Origin `json:"origin,omitempty"`
+		Linked   *bool        `json:"linked,omitempty"`
+		Symbols  []string     `json:"symbols,omitempty"`
+		Advisory string       `json:"advisory,omitempty"`
+		Rule     string       `json:"rule,omitempty"`
+	}{
+		v.ID, aliases, v.Package, v.Version, v.Fixed, v.Severity, v.CVSS, v.EPSS, v.KEV, v.Layer,
+		v.PURL, v.Path, v.Step, v.Origin, v.Linked, v.Symbols, v.Advisory, v.Rule,
+	})
 }
 
 // plain is json.Marshal without the escapes for HTML: package URLs are full of "&".
