@@ -6,6 +6,7 @@ set -euo pipefail
 declare -A package_of=(
 	[dockerd]=docker.io [containerd]=containerd [runc]=runc [iptables]=iptables
 	[chromium]=chromium [debootstrap]=debootstrap [python3]=python3 [git]=git
+	[docker-registry]=docker-registry
 )
 missing=()
 for program in "${!package_of[@]}"; do
