@@ -128,7 +128,10 @@ type Vulnerability struct {
 	AutomatableBasis string `json:"automatable_basis,omitempty"`
 	Summary          string `json:"summary,omitempty"`
 	// Advisory is the record that matched, Rule the range or version list by which it did.
-	Advisory string          `json:"advisory,omitempty"`
-	Rule     string          `json:"rule,omitempty"`
-	Extra    json.RawMessage `json:"extra,omitempty"`
+	Advisory string `json:"advisory,omitempty"`
+	Rule     string `json:"rule,omitempty"`
+	// VEX is what a VEX document says of it where that does not set it aside: affected, or
+	// under investigation.
+	VEX   *VEXStatement   `json:"vex,omitempty"`
+	Extra json.RawMessage `json:"extra,omitempty"`
 }

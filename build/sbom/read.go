@@ -27,6 +27,8 @@ const (
 type Document struct {
 	Subject  Subject
 	Packages []triad.Package
+	// Suppressed are the vulnerabilities that were set aside; Write says of each why.
+	Suppressed []triad.Suppressed
 	// Unread says what of the document could not be used.
 	Unread []triad.Unread
 }

@@ -3,6 +3,7 @@ package scan
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	"github.com/triad-security/triad"
 	"github.com/triad-security/triad/build/sbom"
@@ -35,27 +36,28 @@ func (v Vulnerability) MarshalJSON() ([]byte, error) {
 		aliases = []string{}
 	}
 	return plain(struct {
-		ID       string       `json:"id"`
-		Aliases  []string     `json:"aliases"`
-		Package  string       `json:"package"`
-		Version  string       `json:"version"`
-		Fixed    string       `json:"fixed"`
-		Severity string       `json:"severity"`
-		CVSS     float64      `json:"cvss"`
-		EPSS     float64      `json:"epss"`
-		KEV      bool         `json:"kev"`
-		Layer    string       `json:"layer"`
-		PURL     string       `json:"purl,omitempty"`
-		Path     string       `json:"path,omitempty"`
-		Step     string       `json:"step,omitempty"`
-		Origin   triad.Origin `json:"origin,omitempty"`
-		Linked   *bool        `json:"linked,omitempty"`
-		Symbols  []string     `json:"symbols,omitempty"`
-		Advisory string       `json:"advisory,omitempty"`
-		Rule     string       `json:"rule,omitempty"`
+		ID       string              `json:"id"`
+		Aliases  []string            `json:"aliases"`
+		Package  string              `json:"package"`
+		Version  string              `json:"version"`
+		Fixed    string              `json:"fixed"`
+		Severity string              `json:"severity"`
+		CVSS     float64             `json:"cvss"`
+		EPSS     float64             `json:"epss"`
+		KEV      bool                `json:"kev"`
+		Layer    string              `json:"layer"`
+		PURL     string              `json:"purl,omitempty"`
+		Path     string              `json:"path,omitempty"`
+		Step     string              `json:"step,omitempty"`
+		Origin   triad.Origin        `json:"origin,omitempty"`
+		Linked   *bool               `json:"linked,omitempty"`
+		Symbols  []string            `json:"symbols,omitempty"`
+		Advisory string              `json:"advisory,omitempty"`
+		Rule     string              `json:"rule,omitempty"`
+		VEX      *triad.VEXStatement `json:"vex,omitempty"`
 	}{
 		v.ID, aliases, v.Package, v.Version, v.Fixed, v.Severity, v.CVSS, v.EPSS, v.KEV, v.Layer,
-		v.PURL, v.Path, v.Step, v.Origin, v.Linked, v.Symbols, v.Advisory, v.Rule,
+		v.PURL, v.Path, v.Step, v.Origin, v.Linked, v.Symbols, v.Advisory, v.Rule, v.VEX,
 	})
 }
 
@@ -95,6 +97,14 @@ type Artifact struct {
 	Cached int `json:"cached,omitempty"`
 }
 
+// Suppressed is a finding that was set aside, and why. Exactly one of Vulnerability and
+// Finding is set.
+type Suppressed struct {
+	Suppression   triad.Suppression `json:"suppression"`
+	Vulnerability *Vulnerability    `json:"vulnerability,omitempty"`
+	Finding       *triad.Finding    `json:"finding,omitempty"`
+}
+
 // Result is what a scan found, and what it could not look at.
 type Result struct {
 	Artifact        Artifact        `json:"artifact"`
@@ -105,7 +115,9 @@ type Result struct {
 	Malware           []triad.Finding `json:"malware"`
 	Code              []triad.Finding `json:"code"`
 	Misconfigurations []triad.Finding `json:"misconfigurations"`
-	Unread            []triad.Unread  `json:"unread"`
+	// Suppressed holds what was set aside: by an ignore file, a VEX document, or a filter.
+	Suppressed []Suppressed   `json:"suppressed"`
+	Unread     []triad.Unread `json:"unread"`
 
 	image  triad.ImageProps
 	distro sbom.Distro
@@ -116,14 +128,14 @@ func newResult(a Artifact) *Result {
 	return &Result{
 		Artifact: a, Packages: []Package{}, Vulnerabilities: []Vulnerability{},
 		Secrets: []triad.Finding{}, Malware: []triad.Finding{}, Code: []triad.Finding{}, Misconfigurations: []triad.Finding{},
-		Unread: []triad.Unread{},
+		Suppressed: []Suppressed{}, Unread: []triad.Unread{},
 	}
 }
 
 // Document returns the result as a bill of materials.
 func (r *Result) Document() *sbom.Document {
 	a := r.Artifact
-	d := &sbom.Document{Unread: r.Unread, Subject: sbom.Subject{
+	d := &sbom.Document{Unread: r.Unread, Suppressed: r.SetAside(), Subject: sbom.Subject{
 		Type: sbom.SubjectOther, Name: a.Name, Digest: a.Digest, ConfigDigest: a.ConfigDigest, ManifestDigest: a.ManifestDigest,
 		CodeDigest: a.CodeDigest, Distro: r.distro,
 	}}
@@ -146,4 +158,26 @@ func (r *Result) Found() []triad.Vulnerability {
 		all[i] = v.Vulnerability
 	}
 	return all
+}
+
+// SetAside returns what was suppressed, with everything known of it.
+func (r *Result) SetAside() []triad.Suppressed {
+	all := make([]triad.Suppressed, len(r.Suppressed))
+	for i, s := range r.Suppressed {
+		all[i] = triad.Suppressed{Suppression: s.Suppression, Finding: s.Finding}
+		if s.Vulnerability != nil {
+			all[i].Vulnerability = &s.Vulnerability.Vulnerability
+		}
+	}
+	return all
+}
+
+// OS is the distribution as os-release names it: its ID, version and full name.
+func (r *Result) OS() (id, version, name string) {
+	return r.distro.ID, r.distro.Version, r.distro.PrettyName
+}
+
+// Findings returns those of every kind but vulnerabilities.
+func (r *Result) Findings() []triad.Finding {
+	return slices.Concat(r.Secrets, r.Malware, r.Code, r.Misconfigurations)
 }
