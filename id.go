@@ -32,3 +32,18 @@ func EndpointID(owner, protocol, port string) string { return owner + "#" + prot
 func ScopeCovers(prefix, scope string) bool {
 	return prefix == scope || strings.HasPrefix(scope, strings.TrimSuffix(prefix, "/")+"/")
 }
+
+// LookupName is a package's name as two spellings of it are compared: PyPI and others take
+// case (of ASCII), "_", "." and "-" for the same. It may join names that differ, never part
+// those that do not.
+func LookupName(name string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c == '_' || c == '.':
+			return '-'
+		case 'A' <= c && c <= 'Z':
+			return c + 'a' - 'A'
+		}
+		return c
+	}, name)
+}

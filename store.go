@@ -29,6 +29,9 @@ type Store interface {
 	Scope(ctx context.Context, tenant, scope string) (ScopeState, error)
 	// Packages calls fn for every package row of one asset.
 	Packages(ctx context.Context, tenant, asset string, fn func(Package) error) error
+	// PackagesNamed calls fn for every package row of any asset whose name or source package
+	// has the name, as LookupName compares them, in no order.
+	PackagesNamed(ctx context.Context, tenant, name string, fn func(Package) error) error
 
 	// SaveDecisions writes decisions and removes others in one transaction, with the change
 	// log, and moves the risk engine's position. Cause goes into the log. A decision that
@@ -101,6 +104,19 @@ type DeadLetter struct {
 
 // Matcher finds the known vulnerabilities of packages. Revision changes with the advisories.
 type Matcher interface {
+	// Match takes all packages of one asset, or some of several.
 	Match(ctx context.Context, packages []Package) ([]Vulnerability, error)
 	Revision() string
+	// Changed says what differs between an earlier revision and the present one. ok is false
+	// where that is not known: anything may.
+	Changed(since string) (c AdvisoryChange, ok bool)
+}
+
+// AdvisoryChange is what differs between two revisions of the advisories.
+type AdvisoryChange struct {
+	// Packages are the names, as advisories write them, of packages of which some advisory
+	// is new, changed or gone.
+	Packages []string
+	// IDs are the CVEs of which something else is known: score, exploitation.
+	IDs []string
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +24,19 @@ func (t packageTable) read(_ context.Context, asset string, fn func(triad.Packag
 	for _, p := range list {
 		if err := fn(p); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+func (t packageTable) named(_ context.Context, name string, fn func(triad.Package) error) error {
+	for _, packages := range t {
+		for _, p := range packages {
+			if triad.LookupName(p.Name) == name || triad.LookupName(p.Source) == name {
+				if err := fn(p); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	return nil
@@ -156,39 +168,6 @@ func (e *Engine) putFinding(scope string, f triad.Finding, remove bool) {
 		e.findings[f.Asset] = map[findingKey]triad.Finding{}
 	}
 	e.findings[f.Asset][k] = f
-}
-
-// rematch finds the vulnerabilities of assets whose packages changed, and of all when the
-// advisories did, and touches those whose vulnerabilities are others than before.
-func (e *Engine) rematch(ctx context.Context, s *step) error {
-	if e.options.Matcher != nil {
-		if r := e.options.Matcher.Revision(); r != e.revision {
-			s.causes = append(s.causes, cause{"advisories " + r, time.Now().UTC()})
-			for asset := range e.matched {
-				s.packages[asset] = append(s.packages[asset], len(s.causes)-1)
-			}
-			e.revision = r
-		}
-	}
-	for asset, by := range s.packages {
-		m, err := e.match(ctx, asset)
-		if err != nil {
-			return fmt.Errorf("matching the packages of %s: %w", asset, err)
-		}
-		was, had := e.matched[asset]
-		if m == nil {
-			delete(e.matched, asset)
-		} else {
-			e.matched[asset] = m
-		}
-		if had == (m != nil) && reflect.DeepEqual(was, m) {
-			continue
-		}
-		for _, n := range by {
-			e.graph.Touch([]string{packagesKey(asset)}, n)
-		}
-	}
-	return nil
 }
 
 // keysOf returns the keys that a change of the log touched, without applying it.

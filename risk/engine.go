@@ -34,7 +34,8 @@ type Engine struct {
 	graph   *graph.Graph
 
 	packages func(ctx context.Context, asset string, fn func(triad.Package) error) error
-	table    packageTable // of an engine without a store
+	named    func(ctx context.Context, name string, fn func(triad.Package) error) error // of any asset
+	table    packageTable                                                               // of an engine without a store
 
 	matched  map[string]*matched // by asset; an entry for every asset with packages
 	findings map[string]map[findingKey]triad.Finding
@@ -59,7 +60,7 @@ func NewEngine(o Options) *Engine {
 		o.Tenant = triad.DefaultTenant
 	}
 	e := &Engine{options: o, table: packageTable{}}
-	e.packages = e.table.read
+	e.packages, e.named = e.table.read, e.table.named
 	e.reset()
 	return e
 }

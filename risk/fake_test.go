@@ -59,10 +59,15 @@ func fakeWays() risk.Ways {
 // fakeMatcher stands for build/match: an advisory is a name and version of a package.
 type fakeMatcher struct {
 	revision   string
-	advisories map[string]triad.Vulnerability // by package@version
+	changed    map[string]triad.AdvisoryChange // by the revision before; nil is not known
+	advisories map[string]triad.Vulnerability  // by package@version
 }
 
 func (m *fakeMatcher) Revision() string { return m.revision }
+
+func (m *fakeMatcher) Changed(since string) (triad.AdvisoryChange, bool) {
+	return m.changed[since], m.changed != nil
+}
 
 func (m *fakeMatcher) Match(_ context.Context, packages []triad.Package) (found []triad.Vulnerability, err error) {
 	for _, p := range packages {

@@ -45,6 +45,9 @@ func (e *Engine) load(ctx context.Context, store triad.Store) (*Update, error) {
 	e.packages = func(ctx context.Context, asset string, fn func(triad.Package) error) error {
 		return store.Packages(ctx, tenant, asset, fn)
 	}
+	e.named = func(ctx context.Context, name string, fn func(triad.Package) error) error {
+		return store.PackagesNamed(ctx, tenant, name, fn)
+	}
 	s := newStep()
 	position, err := store.Estate(ctx, tenant, func(r triad.Row) error { return e.row(s, r) })
 	if err != nil {

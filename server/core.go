@@ -159,14 +159,31 @@ func (a *advice) Match(ctx context.Context, packages []triad.Package) ([]triad.V
 	if err != nil || len(packages) == 0 {
 		return nil, err
 	}
-	asset := packages[0].Asset
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if delete(a.unread, asset); len(result.Uncompared) > 0 {
+	// All packages of one asset say all that is unread of it; some of several say what is unread too.
+	asset := packages[0].Asset
+	if !slices.ContainsFunc(packages, func(p triad.Package) bool { return p.Asset != asset }) {
+		delete(a.unread, asset)
+	}
+	byAsset := map[string]*match.Result{}
+	for _, u := range result.Uncompared {
+		r := byAsset[u.Package.Asset]
+		if r == nil {
+			r = &match.Result{}
+			byAsset[u.Package.Asset] = r
+		}
+		r.Uncompared = append(r.Uncompared, u)
+	}
+	for asset, r := range byAsset {
 		if a.unread == nil {
 			a.unread = map[string][]triad.Unread{}
 		}
-		a.unread[asset] = result.Unread()
+		for _, u := range r.Unread() {
+			if !slices.Contains(a.unread[asset], u) {
+				a.unread[asset] = append(a.unread[asset], u)
+			}
+		}
 	}
 	return result.Vulnerabilities, nil
 }
@@ -201,6 +218,15 @@ func (a *advice) Revision() string {
 		return ""
 	}
 	return m.Revision()
+}
+
+// Changed implements triad.Matcher.
+func (a *advice) Changed(since string) (triad.AdvisoryChange, bool) {
+	m, err := a.open()
+	if m == nil || err != nil {
+		return triad.AdvisoryChange{}, false
+	}
+	return m.Changed(since)
 }
 
 // Close lets the database go.

@@ -29,6 +29,7 @@ type builder struct {
 	n    int64
 	toc  Contents
 	hint map[string]Hint // of all OSV segments
+	old  *Generation     // that this one replaces; nil for none
 	// beforeRename lets a test stop between the write and the swap.
 	beforeRename func()
 }
@@ -150,6 +151,9 @@ func (b *builder) commit() (err error) {
 	if err != nil {
 		return err
 	}
+	if err := b.delta(); err != nil {
+		return err
+	}
 	b.toc.Created, b.toc.Revision = now(), revision(b.toc.Segments)
 	contents, err := json.Marshal(b.toc)
 	if err != nil {
@@ -204,6 +208,9 @@ func syncDir(dir string) error {
 func revision(segments []Segment) string {
 	var lines []string
 	for _, s := range segments {
+		if s.Name == segmentDelta {
+			continue // how it came about, not what it is
+		}
 		lines = append(lines, s.Name+" "+s.SHA256)
 	}
 	slices.Sort(lines)

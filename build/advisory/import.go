@@ -73,7 +73,7 @@ func importSources(ctx context.Context, dbDir string, src *sources, progress fun
 	if err != nil {
 		return nil, err
 	}
-	b.beforeRename = beforeRename
+	b.beforeRename, b.old = beforeRename, old
 	if err := b.sources(ctx, src, progress); err != nil {
 		b.abort()
 		return nil, err
@@ -81,7 +81,7 @@ func importSources(ctx context.Context, dbDir string, src *sources, progress fun
 	res.Imported = slices.DeleteFunc(slices.Clone(b.toc.Segments), func(s Segment) bool { return strings.HasPrefix(s.Name, "hints/") })
 	if old != nil {
 		for _, s := range old.Segments {
-			if s.Name == segmentHints || b.replaces(s.Name) {
+			if s.Name == segmentHints || s.Name == segmentDelta || b.replaces(s.Name) {
 				continue
 			}
 			if err := b.keep(old, s); err != nil {

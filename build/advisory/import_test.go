@@ -169,6 +169,36 @@ func TestEqualAdvisoriesHaveOneRevision(t *testing.T) {
 	}
 }
 
+func TestANewGenerationSaysWhatItChanged(t *testing.T) {
+	dir := t.TempDir()
+	npm := []entry{record("A-1", day1, "npm", "a", "1"), record("A-2", day1, "npm", "b", "1"), record("A-3", day1, "npm", "gone", "1")}
+	first := mustImport(t, dir, feed{"npm/all.zip": npm, "PyPI/all.zip": {record("P-1", day1, "PyPI", "p", "1")}, "kev/kev.json": kevSample})
+	db := open(t, dir)
+	if c, ok := db.Changed(first.Revision); !ok || len(c.Packages)+len(c.IDs) > 0 {
+		t.Errorf("nothing changed, and it says %v %v", c, ok)
+	}
+	if _, ok := db.Changed("before"); ok {
+		t.Error("the first generation knows what was before it")
+	}
+	// The order of records and where they lie is no change; a new fix, a new record, one that
+	// is gone, a record's own text and a catalogue are.
+	second := mustImport(t, dir, feed{
+		"npm/all.zip":  {record("A-9", day2, "npm", "New", "3"), npm[1], record("A-1", day2, "npm", "a", "2")},
+		"kev/kev.json": {{"", `{"catalogVersion":"2","vulnerabilities":[{"cveID":"CVE-2021-44228","dateAdded":"2021-12-10"},{"cveID":"CVE-2026-7000","dateAdded":"2026-01-02"}]}`}},
+	})
+	c, ok := db.Changed(first.Revision)
+	if !ok || strings.Join(c.Packages, " ") != "a gone new" || strings.Join(c.IDs, " ") != "CVE-2026-7000" {
+		t.Errorf("changed %+v %v", c, ok)
+	}
+	if _, ok := db.Changed("before"); ok {
+		t.Error("it speaks of a revision that it did not replace")
+	}
+	third := mustImport(t, dir, feed{"PyPI/all.zip": {record("P-1", day1, "PyPI", "p", "1")}})
+	if c, ok := db.Changed(second.Revision); third.Revision != second.Revision || !ok || len(c.Packages) > 0 {
+		t.Errorf("the same again changed %v %v", c, ok)
+	}
+}
+
 func TestWhatCannotBeUsedIsSkippedByName(t *testing.T) {
 	tests := []struct {
 		name   string

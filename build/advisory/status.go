@@ -28,7 +28,7 @@ func (db *DB) Status() (Status, error) {
 		case strings.HasPrefix(seg.Name, "osv/"):
 			seg.Name = strings.TrimPrefix(seg.Name, "osv/")
 			s.Ecosystems = append(s.Ecosystems, seg)
-		case seg.Name == segmentHints || strings.HasPrefix(seg.Name, "hints/"):
+		case seg.Name == segmentHints || seg.Name == segmentDelta || strings.HasPrefix(seg.Name, "hints/"):
 		default:
 			s.Feeds = append(s.Feeds, seg)
 		}

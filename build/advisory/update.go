@@ -341,7 +341,7 @@ func unchanged(dbDir string, notes []string) (*Result, error) {
 	defer g.f.Close()
 	r := &Result{Revision: g.Revision, Previous: g.Revision, Notes: notes}
 	for _, s := range g.Segments {
-		if s.Name != segmentHints && !strings.HasPrefix(s.Name, "hints/") {
+		if s.Name != segmentHints && s.Name != segmentDelta && !strings.HasPrefix(s.Name, "hints/") {
 			r.Kept = append(r.Kept, s.Name)
 		}
 	}

@@ -26,6 +26,9 @@ func New(db *advisory.DB) *Matcher { return &Matcher{db} }
 // Revision changes with the advisories.
 func (m *Matcher) Revision() string { return m.db.Revision() }
 
+// Changed implements triad.Matcher.
+func (m *Matcher) Changed(since string) (triad.AdvisoryChange, bool) { return m.db.Changed(since) }
+
 // Match finds the vulnerabilities of packages. What could not be compared is left out; Check
 // returns it too.
 func (m *Matcher) Match(ctx context.Context, packages []triad.Package) ([]triad.Vulnerability, error) {

@@ -355,6 +355,8 @@ func (f *fakeMatcher) Match(_ context.Context, p []triad.Package) ([]triad.Vulne
 }
 func (f *fakeMatcher) Revision() string { return "" }
 
+func (f *fakeMatcher) Changed(string) (triad.AdvisoryChange, bool) { return triad.AdvisoryChange{}, false }
+
 func TestAlpineAndDistroless(t *testing.T) {
 	alpine := scanFile(t, scanner(t), save(t, layerTar(t, file{name: "lib/apk/db/installed", body: alpineDB}, file{name: "lib/ld-musl-x86_64.so.1", body: "elf"}, file{name: "usr/bin/ssl_client", body: "elf"},
 		file{name: "etc/os-release", body: "ID=alpine\nVERSION_ID=3.20.3\n"})))

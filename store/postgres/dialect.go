@@ -69,10 +69,10 @@ func (dialect) Put(ctx context.Context, tx *record.Tx, tenant, scope string, row
 			return err
 		}
 	}
-	return copyIn(ctx, tx, "estate", []string{"tenant", "scope", "section", "kind", "key", "hash", "revision", "hidden", "type", "asset", "ecosystem", "name", "doc"},
+	return copyIn(ctx, tx, "estate", []string{"tenant", "scope", "section", "kind", "key", "hash", "revision", "hidden", "type", "asset", "ecosystem", "name", "source", "doc"},
 		len(added), func(i int) []any {
 			r := &added[i]
-			return []any{tenant, scope, r.Section, r.Kind, r.Key, r.Hash, r.Revision, int64(0), r.Type, r.Asset, r.Ecosystem, r.Name, r.Doc}
+			return []any{tenant, scope, r.Section, r.Kind, r.Key, r.Hash, r.Revision, int64(0), r.Type, r.Asset, r.Ecosystem, r.Name, r.Source, r.Doc}
 		})
 }
 
@@ -90,20 +90,20 @@ func copyIn(ctx context.Context, tx *record.Tx, table string, columns []string, 
 func upsert(ctx context.Context, tx *record.Tx, tenant, scope string, rows []record.Row) error {
 	n := len(rows)
 	section, kind, key, hash, doc := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-	types, asset, ecosystem, name := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	types, asset, ecosystem, name, source := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	revision, hidden := make([]int64, n), make([]int64, n)
 	for i, r := range rows {
 		section[i], kind[i], key[i], hash[i], revision[i], doc[i] = r.Section, r.Kind, r.Key, r.Hash, r.Revision, r.Doc
-		types[i], asset[i], ecosystem[i], name[i] = r.Type, r.Asset, r.Ecosystem, r.Name
+		types[i], asset[i], ecosystem[i], name[i], source[i] = r.Type, r.Asset, r.Ecosystem, r.Name, r.Source
 		if r.Hidden {
 			hidden[i] = 1
 		}
 	}
-	_, err := tx.ExecContext(ctx, `insert into estate (tenant, scope, section, kind, key, hash, revision, hidden, type, asset, ecosystem, name, doc)
-		select $1, $2, * from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
+	_, err := tx.ExecContext(ctx, `insert into estate (tenant, scope, section, kind, key, hash, revision, hidden, type, asset, ecosystem, name, source, doc)
+		select $1, $2, * from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[])
 		on conflict (tenant, scope, section, kind, key) do update set hash = excluded.hash, revision = excluded.revision, hidden = excluded.hidden,
-		type = excluded.type, asset = excluded.asset, ecosystem = excluded.ecosystem, name = excluded.name, doc = excluded.doc`,
-		tenant, scope, section, kind, key, hash, revision, hidden, types, asset, ecosystem, name, doc)
+		type = excluded.type, asset = excluded.asset, ecosystem = excluded.ecosystem, name = excluded.name, source = excluded.source, doc = excluded.doc`,
+		tenant, scope, section, kind, key, hash, revision, hidden, types, asset, ecosystem, name, source, doc)
 	return err
 }
 

@@ -44,12 +44,12 @@ func (dialect) Find(ctx context.Context, tx *record.Tx, tenant, scope string, id
 
 // Put implements record.Dialect.
 func (dialect) Put(ctx context.Context, tx *record.Tx, tenant, scope string, rows []record.Row) error {
-	return bulk(ctx, tx, `insert into estate (tenant, scope, section, kind, key, hash, revision, hidden, type, asset, ecosystem, name, doc) values `, 13,
+	return bulk(ctx, tx, `insert into estate (tenant, scope, section, kind, key, hash, revision, hidden, type, asset, ecosystem, name, source, doc) values `, 14,
 		` on conflict (tenant, scope, section, kind, key) do update set hash = excluded.hash, revision = excluded.revision, hidden = excluded.hidden,
-		type = excluded.type, asset = excluded.asset, ecosystem = excluded.ecosystem, name = excluded.name, doc = excluded.doc`,
+		type = excluded.type, asset = excluded.asset, ecosystem = excluded.ecosystem, name = excluded.name, source = excluded.source, doc = excluded.doc`,
 		len(rows), func(args []any, i int) []any {
 			r := &rows[i]
-			return append(args, tenant, scope, r.Section, r.Kind, r.Key, r.Hash, r.Revision, r.Hidden, r.Type, r.Asset, r.Ecosystem, r.Name, r.Doc)
+			return append(args, tenant, scope, r.Section, r.Kind, r.Key, r.Hash, r.Revision, r.Hidden, r.Type, r.Asset, r.Ecosystem, r.Name, r.Source, r.Doc)
 		})
 }
 

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -254,9 +255,12 @@ func testPackages(t *testing.T, s triad.Store) {
 		r.Packages = append(r.Packages, triad.Package{Asset: "sha256:1", Section: "packages", Name: name, Version: "1", Ecosystem: "npm", PURL: "pkg:npm/" + name + "@1"})
 	}
 	r.Packages = append(r.Packages, triad.Package{Asset: "sha256:2", Section: "packages", Name: "c", Version: "1", PURL: "pkg:npm/c@1"})
+	for _, name := range []string{"libx1", "libx2"} {
+		r.Packages = append(r.Packages, triad.Package{Asset: "sha256:3", Section: "packages", Name: name, Version: "1", Source: "lib-x", PURL: "pkg:deb/debian/" + name + "@1"})
+	}
 	r.Findings = append(r.Findings, triad.Finding{Kind: triad.FindingSecret, ID: "s", Asset: "sha256:1", Section: "findings"})
 	r.Relations = append(r.Relations, triad.Relation{From: "f", Type: triad.RelRuns, To: "sha256:1", Section: "packages"})
-	if got := apply(t, s, r); got.Added != 5 {
+	if got := apply(t, s, r); got.Added != 7 {
 		t.Errorf("gave %+v", got)
 	}
 	var names []string
@@ -267,10 +271,23 @@ func testPackages(t *testing.T, s triad.Store) {
 		t.Errorf("packages %v, %v", names, err)
 	}
 	stop := errors.New("stop")
+	for name, want := range map[string]string{"c": "c", "LIB_x": "libx1 libx2", "libx1": "libx1", "lib.x2": "", "": "", "none": ""} {
+		var got []string
+		if err := s.PackagesNamed(t.Context(), tenant, name, func(p triad.Package) error {
+			got = append(got, p.Name)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(got)
+		if got = slices.Compact(got); strings.Join(got, " ") != want {
+			t.Errorf("packages named %q: %v, want %s", name, got, want)
+		}
+	}
 	if err := s.Packages(t.Context(), tenant, "sha256:1", func(triad.Package) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("%v, want the callback's error", err)
 	}
-	if got := len(estate(t, s, tenant)); got != 7 {
-		t.Errorf("%d rows, want 5 and two sections", got)
+	if got := len(estate(t, s, tenant)); got != 9 {
+		t.Errorf("%d rows, want 7 and two sections", got)
 	}
 }

@@ -66,6 +66,10 @@ func earlier(t *testing.T, s triad.Store) {
 	before := want("a", "a:x=2", "b!")
 	before[rowName(scope, triad.RowPackage, "img|pkg:npm/n@1|")] = `{"asset":"img","section":"b","name":"n","version":"1","ecosystem":"npm","purl":"pkg:npm/n@1"}`
 	same(t, "estate", estate(t, s, tenant), before)
+	named := 0
+	if err := s.PackagesNamed(t.Context(), tenant, "N", func(triad.Package) error { named++; return nil }); err != nil || named != 1 {
+		t.Errorf("%d packages named n, %v", named, err)
+	}
 	if d, err := s.Decisions(t.Context(), tenant, triad.DecisionFilter{Text: "CVE-2026-1"}); err != nil || ids(d) != "d" {
 		t.Errorf("decisions %v, %v", d, err)
 	}

@@ -37,13 +37,13 @@ type Tx struct {
 	Conn *sql.Conn
 }
 
-// Row is a row to be written. New says that no row has its ID yet. Type, Asset, Ecosystem and Name repeat fields of the document
-// by which rows are looked up.
+// Row is a row to be written. New says that no row has its ID yet. Type, Asset, Ecosystem,
+// Name and Source repeat fields of the document by which rows are looked up.
 type Row struct {
 	ID
 	Stored
-	Type, Asset, Ecosystem, Name string
-	New                          bool
+	Type, Asset, Ecosystem, Name, Source string
+	New                                  bool
 }
 
 // Entry is one entry of the change log; an empty Before or After is none.

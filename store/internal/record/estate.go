@@ -64,31 +64,57 @@ func (s *Store) Estate(ctx context.Context, tenant string, fn func(triad.Row) er
 // Packages implements triad.Store.
 func (s *Store) Packages(ctx context.Context, tenant, asset string, fn func(triad.Package) error) error {
 	err := s.view(ctx, func(tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, `select doc from estate where tenant = $1 and asset = $2 and kind = 'package' and hidden = 0 order by scope, key`,
+		return packages(ctx, tx, fn, `select doc from estate where tenant = $1 and asset = $2 and kind = 'package' and hidden = 0 order by scope, key`,
 			tenant, indexKey(asset))
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var doc sql.RawBytes
-			if err := rows.Scan(&doc); err != nil {
-				return err
-			}
-			var p triad.Package
-			if err := json.Unmarshal(doc, &p); err != nil {
-				return err
-			}
-			if err := fn(p); err != nil {
-				return err
-			}
-		}
-		return rows.Err()
 	})
 	if err != nil {
 		return fmt.Errorf("reading the packages of %s: %w", asset, err)
 	}
 	return nil
+}
+
+// PackagesNamed implements triad.Store.
+func (s *Store) PackagesNamed(ctx context.Context, tenant, name string, fn func(triad.Package) error) error {
+	key := indexKey(triad.LookupName(name))
+	if key == "" {
+		return nil
+	}
+	err := s.view(ctx, func(tx *sql.Tx) error {
+		// Two statements, for SQLite uses one index in each.
+		for _, where := range []string{`kind = 'package' and name = $2`, `kind = 'package' and source <> '' and source = $2`} {
+			if err := packages(ctx, tx, fn, `select doc from estate where tenant = $1 and hidden = 0 and `+where, tenant, key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("reading the packages named %s: %w", name, err)
+	}
+	return nil
+}
+
+// packages calls fn for each document of a query.
+func packages(ctx context.Context, tx *sql.Tx, fn func(triad.Package) error, query string, args ...any) error {
+	rows, err := tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var doc sql.RawBytes
+		if err := rows.Scan(&doc); err != nil {
+			return err
+		}
+		var p triad.Package
+		if err := json.Unmarshal(doc, &p); err != nil {
+			return err
+		}
+		if err := fn(p); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // Scopes implements triad.Store.

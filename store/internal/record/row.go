@@ -122,7 +122,8 @@ func (e *encoder) rows(r *triad.Report, want func(section string) bool, fn func(
 			return triad.Errorf(triad.CodeInvalid, "encoding %s %.200q of %s: %w", row.Kind, row.Key, r.Scope, err)
 		}
 		row.Key = indexKey(row.Key)
-		row.Asset, row.Ecosystem, row.Name = indexKey(row.Asset), indexKey(row.Ecosystem), indexKey(row.Name)
+		row.Asset, row.Ecosystem = indexKey(row.Asset), indexKey(row.Ecosystem)
+		row.Name, row.Source = indexKey(row.Name), indexKey(row.Source)
 		row.Type = indexKey(row.Type)
 		row.Doc, row.Hash, row.Revision = doc, hash(doc), r.Revision
 		return fn(row)
@@ -143,7 +144,10 @@ func (e *encoder) rows(r *triad.Report, want func(section string) bool, fn func(
 	}
 	for i := range r.Packages {
 		p := &r.Packages[i]
-		row := Row{ID: ID{p.Section, string(triad.RowPackage), p.Key()}, Asset: p.Asset, Ecosystem: p.Ecosystem, Name: p.Name}
+		row := Row{ID: ID{p.Section, string(triad.RowPackage), p.Key()}, Asset: p.Asset, Ecosystem: p.Ecosystem, Name: triad.LookupName(p.Name)}
+		if source := triad.LookupName(p.Source); source != row.Name {
+			row.Source = source
+		}
 		if err := emit(row, p); err != nil {
 			return err
 		}
