@@ -14,9 +14,10 @@ import (
 // File is one regular file as it streams by. Its content is valid during the visit only,
 // and need not be read.
 type File struct {
-	Name string
-	Size int64
-	Mode fs.FileMode
+	Name     string
+	Size     int64
+	Mode     fs.FileMode
+	UID, GID int
 	io.Reader
 }
 
@@ -140,7 +141,7 @@ func (w *walker) entry(t *tar.Reader, h *tar.Header) error {
 		}
 	case tar.TypeReg, tar.TypeRegA, tar.TypeCont, tar.TypeGNUSparse: //nolint:staticcheck // TypeRegA stands in old archives
 		e.Type = Regular
-		evidence, err := w.visit(&File{Name: name, Size: h.Size, Mode: h.FileInfo().Mode(), Reader: t})
+		evidence, err := w.visit(&File{Name: name, Size: h.Size, Mode: h.FileInfo().Mode(), UID: h.Uid, GID: h.Gid, Reader: t})
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", name, err)
 		}

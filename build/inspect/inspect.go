@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"context"
+	"errors"
 	"io"
 	"io/fs"
 
@@ -32,6 +33,10 @@ type Found struct {
 	// UnlessOwned: it holds only if no package of the merged image owns the file.
 	UnlessOwned bool
 }
+
+// ErrEnough is what a Sink's Write returns when it needs no more of the file: no failure. What
+// nobody reads is skipped, which is cheaper than throwing it away.
+var ErrEnough = errors.New("enough of this file was seen")
 
 // Sink takes one file's content in pieces of any size. Close says what was found; it is
 // called once, also when the content broke off. Its error is noted as unread of the

@@ -11,6 +11,7 @@ import (
 
 	"github.com/triad-security/triad"
 	"github.com/triad-security/triad/build/image"
+	"github.com/triad-security/triad/build/inspect"
 )
 
 // analyser looks at the files of one layer as they stream by.
@@ -21,20 +22,42 @@ type analyser struct {
 	rec    record
 	more   int
 	buf    []byte
+	known  bool // the packages are, only inspectors look
+	inspecting
 }
 
-// analyse reads one layer. On an error the record holds what was found before it.
-func analyse(ctx context.Context, r io.Reader, spool string, limits image.Limits) (*record, error) {
-	a := &analyser{ctx: ctx, spool: spool, limits: limits}
+// inspecting is the analyser's other half: who looks at content, and what they say.
+type inspecting struct {
+	inspectors []inspect.Inspector
+	content    []*content // by inspector
+	watched    watched
+}
+
+func newInspecting(inspectors []inspect.Inspector) inspecting {
+	i := inspecting{inspectors: inspectors, content: make([]*content, len(inspectors))}
+	for n := range i.content {
+		i.content[n] = &content{}
+	}
+	return i
+}
+
+// analyse reads one layer: its packages unless they are known, and what inspectors say. On an
+// error the records hold what was found before it.
+func analyse(ctx context.Context, r io.Reader, spool string, limits image.Limits, known bool, inspectors []inspect.Inspector) (*record, []*content, error) {
+	a := &analyser{ctx: ctx, spool: spool, limits: limits, known: known, inspecting: newInspecting(inspectors)}
 	layer, err := image.Walk(ctx, r, limits, a.visit)
 	a.rec.layer = layer
+	for _, c := range a.content {
+		c.DiffID = layer.DiffID
+		c.finish()
+	}
 	for _, s := range layer.Skipped {
 		a.unread("%s", s)
 	}
 	if a.more > 0 {
 		a.rec.Unread = append(a.rec.Unread, triad.Unread{Section: "packages", Reason: fmt.Sprintf("and %d more files", a.more)})
 	}
-	return &a.rec, err
+	return &a.rec, a.content, err
 }
 
 func (a *analyser) unread(format string, args ...any) {
@@ -46,12 +69,44 @@ func (a *analyser) unread(format string, args ...any) {
 }
 
 // visit looks at one file. What is wrong with it is noted; only a dead stream ends the walk.
-func (a *analyser) visit(f *image.File) (int32, error) {
-	e, err := a.look(f)
+func (a *analyser) visit(f *image.File) (int32, error) { return a.examine(f, a.watch(f)) }
+
+// examine reads a file once, for its packages and for the inspectors that watch it.
+func (a *analyser) examine(f *image.File, w *watched) (int32, error) {
+	onDisk := false
+	if w != nil {
+		var at io.ReaderAt
+		if at, onDisk = f.Reader.(io.ReaderAt); onDisk { // packages are read of any place in it
+			w.r = io.NewSectionReader(at, 0, maxInspected)
+		} else {
+			w.r, f.Reader = f.Reader, w
+		}
+	}
+	var e *evidence
+	var err error
+	if !a.known {
+		e, err = a.look(f)
+	}
+	var cut *streamError
+	if w != nil {
+		if !errors.As(err, &cut) {
+			if broken := w.drain(a.ctx); broken != nil {
+				cut = &streamError{broken}
+				err = cut
+			}
+		}
+		var broken error
+		switch {
+		case cut != nil:
+			broken = cut.err
+		case onDisk && f.Size > maxInspected && w.live > 0:
+			broken = fmt.Errorf("%d bytes: looked at no further than %d", f.Size, int64(maxInspected))
+		}
+		a.settle(f, w, broken)
+	}
 	if a.ctx.Err() != nil {
 		return 0, a.ctx.Err()
 	}
-	var cut *streamError
 	if errors.As(err, &cut) {
 		return 0, cut.err
 	}
@@ -93,9 +148,9 @@ func (a *analyser) look(f *image.File) (*evidence, error) {
 			e.Text = string(data)
 		}
 	case kindDpkgList:
-		e.Files, e.Owned, err = dpkgList(r)
+		e.Files, e.Owned, e.Owns, err = dpkgList(r)
 	case kindPyFiles:
-		e.Files, err = pythonFiles(f.Name, r)
+		e.Files, e.Owns, err = pythonFiles(f.Name, r)
 	case kindApk:
 		var data []byte
 		if data, err = a.read(r); err == nil {

@@ -25,8 +25,9 @@ func (s *Scanner) Dir(ctx context.Context, name string) (*Result, error) {
 		return nil, fmt.Errorf("scanning a folder: %w", err)
 	}
 	defer func() { _ = root.Close() }()
+	able, unable := s.ready(ctx)
 	d := &dir{
-		analyser: analyser{ctx: ctx, spool: s.Cache.Spool(), limits: s.Options.Limits},
+		analyser: analyser{ctx: ctx, spool: s.Cache.Spool(), limits: s.Options.Limits, inspecting: newInspecting(able)},
 		root:     root, machine: abs == "/", left: s.Options.Limits.MaxEntries,
 		layer: &image.Layer{Entries: map[string]image.Entry{}},
 	}
@@ -40,9 +41,9 @@ func (s *Scanner) Dir(ctx context.Context, name string) (*Result, error) {
 		if ctx.Err() != nil || !errors.Is(err, image.ErrLimit) {
 			return nil, err
 		}
-		d.unread("%v", err)
+		d.gap("", err)
 	}
-	all := merge([]*record{&d.rec}, "")
+	all := mergeContent([]*record{&d.rec}, [][]*content{d.content}, able, "")
 	if all.Distro.ID == "" { // no root of a machine: names are those of this machine
 		for _, p := range all.Packages {
 			for j, f := range p.Files {
@@ -55,6 +56,10 @@ func (s *Scanner) Dir(ctx context.Context, name string) (*Result, error) {
 	if d.more > 0 {
 		result.Unread = append(result.Unread, triad.Unread{Section: sectionPackages, Reason: fmt.Sprintf("and %d more files", d.more)})
 	}
+	result.looked(able)
+	result.place(all.Findings...)
+	result.Unread = append(append(result.Unread, unable...), d.unreadContent()...)
+	result.own()
 	return result, nil
 }
 
@@ -81,12 +86,12 @@ func (d *dir) walk(name string, depth int) error {
 		return err
 	}
 	if depth > maxDirDepth {
-		d.unread("%s: folders nested deeper than %d", name, maxDirDepth)
+		d.gap(name, fmt.Errorf("folders nested deeper than %d", maxDirDepth))
 		return nil
 	}
 	f, err := d.root.Open(name)
 	if err != nil {
-		d.unread("%v", err)
+		d.gap("", err)
 		return nil
 	}
 	entries, err := f.ReadDir(d.left + 1)
@@ -142,26 +147,56 @@ func (d *dir) entry(path string, e fs.DirEntry, depth int) error {
 }
 
 func (d *dir) file(path string) (int32, error) {
-	if d.done != nil && noProgram(path) {
+	if d.done != nil && len(d.inspectors) == 0 && noProgram(path) {
 		return 0, nil
 	}
 	info, err := d.root.Lstat(path)
 	if err != nil || !info.Mode().IsRegular() {
 		return 0, nil //nolint:nilerr // gone in the meantime
 	}
-	if k, _ := classify(path); k == "" && (info.Size() < minProgram || info.Mode()&0o111 == 0 && !isLibrary(path)) {
+	file := &image.File{Name: path, Size: info.Size(), Mode: info.Mode()}
+	file.UID, file.GID = fileOwner(info)
+	w := d.watch(file)
+	if k, _ := classify(path); w == nil && k == "" && (info.Size() < minProgram || info.Mode()&0o111 == 0 && !isLibrary(path)) {
 		return 0, nil // not worth opening
 	}
 	f, err := d.root.Open(path)
 	if err != nil {
 		d.unread("%v", err)
+		if w != nil {
+			d.settle(file, w, err)
+		}
 		return 0, nil
 	}
 	defer func() { _ = f.Close() }()
-	evidence, err := d.visit(&image.File{Name: path, Size: info.Size(), Mode: info.Mode(), Reader: f})
+	file.Reader = f
+	evidence, err := d.examine(file, w)
 	if err != nil && d.ctx.Err() == nil {
 		d.unread("%s: %v", path, err) // a file that fails is no reason to stop
 		err = nil
 	}
 	return evidence, err
+}
+
+// gap notes a part of the tree that nobody looked into: neither for packages nor for content.
+func (d *dir) gap(name string, err error) {
+	if name != "" {
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	d.unread("%v", err)
+	for _, c := range d.content {
+		c.Unread = append(c.Unread, err.Error())
+	}
+}
+
+// unreadContent takes what inspectors could not look at.
+func (d *dir) unreadContent() (unread []triad.Unread) {
+	for n, c := range d.content {
+		c.finish()
+		for _, reason := range c.Unread {
+			unread = append(unread, triad.Unread{Section: d.inspectors[n].Section(), Reason: reason})
+		}
+		c.Unread = nil
+	}
+	return unread
 }

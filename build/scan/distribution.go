@@ -34,13 +34,14 @@ func loadable(name string) bool {
 
 // dpkgList reads which files a deb brought: /var/lib/dpkg/info/NAME.list, one absolute name
 // a line, or NAME.md5sums of distroless images.
-func dpkgList(r io.Reader) (files, owned []string, err error) {
+func dpkgList(r io.Reader) (files, owned []string, all owns, err error) {
 	s := bufio.NewScanner(r)
 	for s.Scan() {
 		name := s.Text()
 		if len(name) > 34 && name[32] == ' ' {
 			name = "/" + strings.TrimLeft(name[33:], " *") // md5sum, two spaces, name
 		}
+		all.add(name)
 		if loadable(name) {
 			if len(files) < maxFiles {
 				files = append(files, name)
@@ -51,7 +52,7 @@ func dpkgList(r io.Reader) (files, owned []string, err error) {
 			owned = append(owned, name)
 		}
 	}
-	return files, owned, s.Err()
+	return files, owned, all, s.Err()
 }
 
 // apkFiles adds the loadable files to packages read from the same database: F: is a folder,
@@ -63,11 +64,12 @@ func apkFiles(data []byte, packages []found) {
 	}
 	var name, version, dir string
 	var files []string
+	var all owns
 	flush := func() {
 		if p := byName[name+"\x00"+version]; p != nil {
-			p.Files = files
+			p.Files, p.Owns = files, all
 		}
-		name, version, dir, files = "", "", "", nil
+		name, version, dir, files, all = "", "", "", nil, nil
 	}
 	for line := range bytes.Lines(data) {
 		line = bytes.TrimRight(line, "\r\n")
@@ -86,7 +88,8 @@ func apkFiles(data []byte, packages []found) {
 		case 'F':
 			dir = "/" + value
 		case 'R':
-			if file := path.Join(dir, value); len(files) < maxFiles && loadable(file) {
+			file := path.Join(dir, value)
+			if all.add(file); len(files) < maxFiles && loadable(file) {
 				files = append(files, file)
 			}
 		}
@@ -156,6 +159,7 @@ func rpmFiles(file string, packages []found) (err error) {
 			continue
 		}
 		for _, name := range names {
+			p.Owns.add(name)
 			if len(p.Files) < maxFiles && loadable(name) {
 				p.Files = append(p.Files, name)
 			}

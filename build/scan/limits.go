@@ -28,6 +28,10 @@ const (
 	maxFiles = 512
 	// maxPackages of one file; the largest Go program in use has some 1,500 modules.
 	maxPackages = 100_000
+	// maxFindings of one inspector in one layer.
+	maxFindings = 10_000
+	// maxInspected of a file in a folder, which may be sparse or grow; a layer has its own bound.
+	maxInspected = 4 << 30
 	// maxUnread entries of one layer.
 	maxUnread = 100
 	// extractTime for one file; only damaged rpm databases ever come near it.
@@ -35,4 +39,4 @@ const (
 )
 
 // analyserVersion is part of the cache's key: raise it when a layer's record would differ.
-const analyserVersion = "scan-1 osv-scalibr-0.5.3"
+const analyserVersion = "scan-2 osv-scalibr-0.5.3"

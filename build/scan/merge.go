@@ -9,6 +9,7 @@ import (
 
 	"github.com/triad-security/triad"
 	"github.com/triad-security/triad/build/image"
+	"github.com/triad-security/triad/build/inspect"
 	"github.com/triad-security/triad/build/sbom"
 )
 
@@ -32,7 +33,10 @@ type shown struct {
 }
 
 // merge lays records over each other. root is put before every path.
-func merge(records []*record, root string) *merged {
+func merge(records []*record, root string) *merged { return mergeContent(records, nil, nil, root) }
+
+// mergeContent also lays over each other what inspectors found, by layer and inspector.
+func mergeContent(records []*record, contents [][]*content, inspectors []inspect.Inspector, root string) *merged {
 	m := &merger{records: records, whole: true, root: root, owners: map[string]string{}}
 	trees := make([]*image.Layer, len(records))
 	for i, r := range records {
@@ -91,6 +95,7 @@ func merge(records []*record, root string) *merged {
 		}
 	}
 	out.Unread = m.unread(out.Packages)
+	m.findings(out, contents, inspectors)
 	return out
 }
 

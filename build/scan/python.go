@@ -47,11 +47,12 @@ func (a *analyser) python(f *image.File, r *body) (*evidence, error) {
 
 // pythonFiles reads what a Python package brought into its site-packages folder: the
 // modules at the top, and extension modules. RECORD is CSV with the name first.
-func pythonFiles(name string, r io.Reader) ([]string, error) {
+func pythonFiles(name string, r io.Reader) ([]string, owns, error) {
 	site := path.Dir(path.Dir(name))
 	record := path.Base(name) == "RECORD"
 	seen := map[string]bool{}
 	var files []string
+	var all owns
 	add := func(file string) {
 		if !seen[file] && len(files) < maxFiles {
 			seen[file] = true
@@ -65,6 +66,9 @@ func pythonFiles(name string, r io.Reader) ([]string, error) {
 			file, _, _ = strings.Cut(file, ",")
 		}
 		file = strings.Trim(file, `"`)
+		if record && !path.IsAbs(file) {
+			all.add(path.Join(site, file)) // also ../../../bin/pip
+		}
 		if file == "" || strings.HasPrefix(file, "..") || path.IsAbs(file) {
 			continue
 		}
@@ -78,5 +82,5 @@ func pythonFiles(name string, r io.Reader) ([]string, error) {
 			add(file)
 		}
 	}
-	return files, s.Err()
+	return files, all, s.Err()
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/triad-security/triad"
 	"github.com/triad-security/triad/build/image"
+	"github.com/triad-security/triad/build/inspect"
 	"github.com/triad-security/triad/build/sbom"
 )
 
@@ -35,6 +36,7 @@ type evidence struct {
 	Packages []found
 	Files    []string // deb-files, pypi-files: loadable files, names as there
 	Owned    []string // deb-files: further files that are evidence of their own
+	Owns     owns     // deb-files, pypi-files: every file that the package brought
 }
 
 // found is a package before the merge: no release, no layer, no resolved links.
@@ -45,6 +47,7 @@ type found struct {
 	Epoch                 int
 	Inner                 string   // path inside a nested archive
 	Files                 []string // apk, rpm
+	Owns                  owns     // apk, rpm: every file that it brought
 }
 
 func (f found) key() string { return f.Name + "\x00" + f.Version + "\x00" + f.Arch + "\x00" + f.Inner }
@@ -87,21 +90,27 @@ func (r *record) at(e image.Entry) *evidence {
 }
 
 // merged is what the layers of an image come to, kept so that the same image again needs
-// no layer's record. It depends on the layers and their order, nothing else.
+// no layer's record. It depends on the layers, their order and the inspectors, nothing else.
 type merged struct {
 	Packages []Package
 	Layers   []int // of each package: which layer brought it
 	Distro   sbom.Distro
 	Unread   []triad.Unread
 	Sizes    []int64
+	// Findings are the inspectors', without the asset; FindingLayers says which layer has each.
+	Findings      []triad.Finding
+	FindingLayers []int
 }
 
-// mergedKey names a stack of layers in the cache.
-func mergedKey(layers []triad.Layer) string {
+// mergedKey names a stack of layers, as inspectors see it, in the cache.
+func mergedKey(layers []triad.Layer, inspectors []inspect.Inspector) string {
 	h := sha256.New()
 	h.Write([]byte("merged\n"))
 	for _, l := range layers {
 		h.Write([]byte(l.DiffID + "\n"))
+	}
+	for _, in := range inspectors {
+		fmt.Fprintf(h, "%s\n%q\n", in.Section(), in.Key())
 	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }
@@ -117,7 +126,7 @@ func (m *merged) encode() ([]byte, error) {
 func decodeMerged(b []byte, layers int) (*merged, bool) {
 	m := &merged{}
 	err := gob.NewDecoder(bytes.NewReader(b)).Decode(m)
-	if err != nil || len(m.Layers) != len(m.Packages) || len(m.Sizes) != layers {
+	if err != nil || len(m.Layers) != len(m.Packages) || len(m.Sizes) != layers || len(m.FindingLayers) != len(m.Findings) {
 		return nil, false
 	}
 	return m, true

@@ -4,18 +4,23 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/triad-security/triad"
 )
 
-// sectionPackages is the one section of a scan's report.
-const sectionPackages = "packages"
+// Sections that the scanner itself fills. A report has one of the packages, with the artifact,
+// and one of each class of finding that was looked for.
+const (
+	sectionPackages        = "packages"
+	sectionVulnerabilities = "vulnerabilities"
+)
 
-// Report returns what a store keeps of the result: the artifact as an asset and its
-// packages. Vulnerabilities are not in it: they are matched against the advisories of the
-// moment.
+// Report returns what a store keeps of the result: the artifact as an asset, its packages and
+// what inspectors found. Vulnerabilities are not in it: they are matched against the
+// advisories of the moment.
 func (r *Result) Report() *triad.Report {
 	now := time.Now()
 	report := &triad.Report{Collector: "scan", Taken: now, Revision: now.UnixMicro()}
@@ -33,25 +38,15 @@ func (r *Result) Report() *triad.Report {
 		r.imageAsset(&asset)
 		report.Scope = "image/" + asset.ID
 	default:
-		sum := sha256.Sum256([]byte(r.root + "\x00" + r.Artifact.Name))
-		id := hex.EncodeToString(sum[:16])
-		asset.ID, asset.Type, asset.Kind = r.Artifact.Type+":"+id, triad.TypeRepository, "Directory"
+		asset.ID, asset.Type, asset.Kind = r.assetID(), triad.TypeRepository, "Directory"
 		if r.Artifact.Type == ArtifactSBOM {
 			asset.Kind = "Application"
 		}
-		report.Scope = r.Artifact.Type + "/" + id
+		report.Scope = strings.Replace(asset.ID, ":", "/", 1)
 	}
 	report.Assets = []triad.Asset{asset}
-	section := triad.Section{Name: sectionPackages, Status: triad.SectionComplete}
-	for _, u := range r.Unread {
-		if u.Section != "vulnerabilities" {
-			section.Status = triad.SectionUnread
-			if section.Reason == "" {
-				section.Reason = u.Reason
-			}
-		}
-	}
-	report.Sections = []triad.Section{section}
+	report.Sections = r.sections()
+	r.reportFindings(report)
 	owned := 0
 	seen := map[string]bool{}
 	for _, p := range r.Packages {
@@ -71,9 +66,66 @@ func (r *Result) Report() *triad.Report {
 	return report
 }
 
+// assetID is the ID by which the artifact is an asset.
+func (r *Result) assetID() string {
+	a := r.Artifact
+	switch a.Type {
+	case ArtifactFunction:
+		return a.Name
+	case ArtifactImage:
+		if a.Digest == "" {
+			return "imageref:" + a.Name
+		}
+		return a.Digest
+	}
+	sum := sha256.Sum256([]byte(r.root + "\x00" + a.Name))
+	return a.Type + ":" + hex.EncodeToString(sum[:16])
+}
+
+// sections says of each section that was asked for whether all of it was read.
+func (r *Result) sections() []triad.Section {
+	var sections []triad.Section
+	add := func(name string) {
+		section := triad.Section{Name: name, Status: triad.SectionComplete}
+		for _, u := range r.Unread {
+			if u.Section == name {
+				section.Status, section.Reason = triad.SectionUnread, u.Reason
+				break
+			}
+		}
+		if !slices.ContainsFunc(sections, func(s triad.Section) bool { return s.Name == name }) {
+			sections = append(sections, section)
+		}
+	}
+	add(sectionPackages)
+	for _, name := range r.Scanned {
+		if name != sectionVulnerabilities {
+			add(name)
+		}
+	}
+	for _, u := range r.Unread { // asked for, and could not be looked at
+		if u.Section != sectionVulnerabilities {
+			add(u.Section)
+		}
+	}
+	return sections
+}
+
+// reportFindings puts the findings into the report, each key once: of two secrets in one
+// place the one that shows first stands for both.
+func (r *Result) reportFindings(report *triad.Report) {
+	seen := map[string]bool{}
+	for _, f := range r.Findings() {
+		if key := f.Key(); !seen[key] {
+			seen[key] = true
+			report.Findings = append(report.Findings, f)
+		}
+	}
+}
+
 func (r *Result) imageAsset(asset *triad.Asset) {
 	a := r.Artifact
-	asset.Type, asset.Kind, asset.ID = triad.TypeImage, "Image", a.Digest
+	asset.Type, asset.Kind, asset.ID = triad.TypeImage, "Image", r.assetID()
 	refs := a.Refs
 	if a.Name != "" && len(refs) == 0 {
 		refs = []string{a.Name}
@@ -82,9 +134,6 @@ func (r *Result) imageAsset(asset *triad.Asset) {
 	aliases = append(aliases, a.RepoDigests...)
 	for _, ref := range refs {
 		aliases = append(aliases, "imageref:"+ref)
-	}
-	if asset.ID == "" {
-		asset.ID = "imageref:" + a.Name
 	}
 	seen := map[string]bool{"": true, asset.ID: true}
 	for _, alias := range aliases {

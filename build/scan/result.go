@@ -107,10 +107,12 @@ type Suppressed struct {
 
 // Result is what a scan found, and what it could not look at.
 type Result struct {
-	Artifact        Artifact        `json:"artifact"`
+	Artifact Artifact `json:"artifact"`
+	// Scanned are the sections that were looked at; what of them could not be is in Unread.
+	Scanned         []string        `json:"scanned"`
 	Packages        []Package       `json:"packages"`
 	Vulnerabilities []Vulnerability `json:"vulnerabilities"`
-	// The other classes of finding come with their own scanners and are empty until then.
+	// The other classes of finding are filled by the scanner's inspectors.
 	Secrets           []triad.Finding `json:"secrets"`
 	Malware           []triad.Finding `json:"malware"`
 	Code              []triad.Finding `json:"code"`
@@ -126,7 +128,7 @@ type Result struct {
 
 func newResult(a Artifact) *Result {
 	return &Result{
-		Artifact: a, Packages: []Package{}, Vulnerabilities: []Vulnerability{},
+		Artifact: a, Scanned: []string{sectionPackages}, Packages: []Package{}, Vulnerabilities: []Vulnerability{},
 		Secrets: []triad.Finding{}, Malware: []triad.Finding{}, Code: []triad.Finding{}, Misconfigurations: []triad.Finding{},
 		Suppressed: []Suppressed{}, Unread: []triad.Unread{},
 	}

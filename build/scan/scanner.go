@@ -2,14 +2,15 @@ package scan
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"sync"
 
 	"github.com/triad-security/triad"
 	"github.com/triad-security/triad/build/image"
+	"github.com/triad-security/triad/build/inspect"
 	"github.com/triad-security/triad/build/sbom"
 )
 
@@ -19,6 +20,8 @@ type Scanner struct {
 	Options image.Options
 	// Parallel is how many layers are read at once; zero is two. Each costs some 10 MiB.
 	Parallel int
+	// Inspectors look at the content of files besides.
+	Inspectors []inspect.Inspector
 	// Fresh reads every layer again and writes the cache anew.
 	Fresh bool
 }
@@ -28,26 +31,29 @@ func OpenCache(dir string) (*image.Cache, error) { return image.OpenCache(dir, a
 
 // Image scans an opened image.
 func (s *Scanner) Image(ctx context.Context, img *image.Image) (*Result, error) {
-	return s.image(ctx, img, map[string]*record{}, nil)
+	able, unread := s.ready(ctx)
+	return s.image(ctx, img, able, unread, map[string]*layerRead{}, nil)
 }
 
 // Stream scans a docker save archive that can only be read front to back.
 func (s *Scanner) Stream(ctx context.Context, r io.Reader, ref string) (*Result, error) {
-	records := map[string]*record{}
+	able, unread := s.ready(ctx)
+	reads := map[string]*layerRead{}
 	known := func(diffID string) bool {
-		rec := s.cached(diffID)
-		if rec != nil {
-			records[diffID] = rec
+		read := s.known(diffID, able)
+		if read.whole() {
+			reads[diffID] = read
 		}
-		return rec != nil
+		return read.whole()
 	}
 	img, failed, err := image.OpenStream(ctx, r, ref, s.Options, known, func(ctx context.Context, r io.Reader) (string, error) {
-		rec, err := analyse(ctx, r, s.Cache.Spool(), s.Options.Limits)
-		if rec.layer.DiffID != "" && err == nil {
-			records[rec.layer.DiffID] = rec
-			err = s.keep(rec)
+		read := &layerRead{content: make([]*content, len(able))}
+		diffID, err := s.read(ctx, r, read, able)
+		if diffID != "" && err == nil {
+			reads[diffID] = read
+			err = s.keep(diffID, read, able)
 		}
-		return rec.layer.DiffID, err
+		return diffID, err
 	})
 	if err != nil {
 		return nil, err
@@ -55,7 +61,7 @@ func (s *Scanner) Stream(ctx context.Context, r io.Reader, ref string) (*Result,
 	if err := s.keepMetadata(img.ConfigDigest, img); err != nil {
 		return nil, err
 	}
-	return s.image(ctx, img, records, failed)
+	return s.image(ctx, img, able, unread, reads, failed)
 }
 
 // Daemon scans an image of a Docker engine. Its content is asked for only when a layer is
@@ -65,7 +71,8 @@ func (s *Scanner) Daemon(ctx context.Context, d *image.Daemon, ref string) (*Res
 	if err != nil {
 		return nil, err
 	}
-	result, err := s.daemonCached(ctx, about)
+	able, unread := s.ready(ctx)
+	result, err := s.daemonCached(ctx, about, able, unread)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +95,7 @@ func (s *Scanner) Daemon(ctx context.Context, d *image.Daemon, ref string) (*Res
 	return result, nil
 }
 
-func (s *Scanner) daemonCached(ctx context.Context, about image.DaemonImage) (*Result, error) {
+func (s *Scanner) daemonCached(ctx context.Context, about image.DaemonImage, able []inspect.Inspector, unread []triad.Unread) (*Result, error) {
 	meta, ok := s.metadata(about.ID)
 	if !ok || s.Fresh {
 		return nil, nil
@@ -101,19 +108,28 @@ func (s *Scanner) daemonCached(ctx context.Context, about image.DaemonImage) (*R
 		if !s.Cache.Has(l.DiffID) {
 			return nil, nil
 		}
+		for _, in := range able {
+			if !s.Cache.Has(contentKey(l.DiffID, in)) {
+				return nil, nil
+			}
+		}
 	}
-	return s.image(ctx, img, map[string]*record{}, nil)
+	return s.image(ctx, img, able, unread, map[string]*layerRead{}, nil)
 }
 
-// image reads the layers that nobody knows yet and merges all. records holds what a stream
-// brought, failed why some of it could not be read.
-func (s *Scanner) image(ctx context.Context, img *image.Image, records map[string]*record, failed map[string]error) (*Result, error) {
+// image reads of the layers what nobody knows yet and merges all. able are the inspectors that
+// can work, unread says why others cannot. reads holds what a stream brought, failed why some
+// of it could not be read.
+func (s *Scanner) image(ctx context.Context, img *image.Image, able []inspect.Inspector, unread []triad.Unread, reads map[string]*layerRead, failed map[string]error) (*Result, error) {
 	result := newResult(artifact(img))
+	result.looked(able)
+	result.Unread = append(result.Unread, unread...)
+	result.configure(ctx, img, able)
 	layers := make([]triad.Layer, len(img.Layers))
 	for i, l := range img.Layers {
 		layers[i] = l.Layer
 	}
-	if data, ok := s.Cache.Get(mergedKey(layers)); ok && !s.Fresh && len(records) == 0 {
+	if data, ok := s.Cache.Get(mergedKey(layers, able)); ok && !s.Fresh && len(reads) == 0 {
 		if m, ok := decodeMerged(data, len(layers)); ok {
 			result.Artifact.Cached = len(layers)
 			result.assemble(img, layers, m)
@@ -123,10 +139,12 @@ func (s *Scanner) image(ctx context.Context, img *image.Image, records map[strin
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, max(s.Parallel, 2))
-	errs := map[string]error{}
 	started := map[string]bool{}
+	for id := range reads {
+		started[id] = true
+	}
 	for _, l := range img.Layers {
-		if started[l.DiffID] || records[l.DiffID] != nil {
+		if started[l.DiffID] {
 			continue
 		}
 		started[l.DiffID] = true
@@ -134,102 +152,54 @@ func (s *Scanner) image(ctx context.Context, img *image.Image, records map[strin
 		slots <- struct{}{}
 		go func() {
 			defer func() { <-slots; wg.Done() }()
-			rec, hit, err := s.layer(ctx, l, failed[l.DiffID])
+			read, hit := s.layer(ctx, l, failed[l.DiffID], able)
 			mu.Lock()
 			defer mu.Unlock()
-			if rec != nil {
-				records[l.DiffID] = rec
-			}
+			reads[l.DiffID] = read
 			if hit {
 				result.Artifact.Cached++
 			}
-			errs[l.DiffID] = err
 		}()
 	}
 	wg.Wait()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	m, whole := mergeLayers(layers, records, errs)
+	m, whole := mergeLayers(layers, reads, able)
 	if whole {
 		if data, err := m.encode(); err == nil {
-			_ = s.Cache.Put(mergedKey(layers), data) // only slower without it
+			_ = s.Cache.Put(mergedKey(layers, able), data) // only slower without it
 		}
 	}
 	result.assemble(img, layers, m)
 	return result, nil
 }
 
-// mergeLayers lays the records over each other and collects what was not read. whole: every
-// layer was, to its end.
-func mergeLayers(layers []triad.Layer, records map[string]*record, errs map[string]error) (m *merged, whole bool) {
+// mergeLayers lays what is known of the layers over each other and collects what was not
+// read. whole: every layer was, to its end.
+func mergeLayers(layers []triad.Layer, byID map[string]*layerRead, able []inspect.Inspector) (m *merged, whole bool) {
 	whole = true
-	recs := make([]*record, len(layers))
+	records, contents := make([]*record, len(layers)), make([][]*content, len(layers))
+	reads, names := make([]*layerRead, len(layers)), make([]string, len(layers))
 	var unread []triad.Unread
 	for i, l := range layers {
-		if recs[i] = records[l.DiffID]; recs[i] != nil {
-			for _, u := range recs[i].Unread {
-				unread = append(unread, triad.Unread{Section: u.Section, Reason: "layer " + l.DiffID + ": " + u.Reason})
+		r := byID[l.DiffID]
+		reads[i], names[i] = r, "layer "+l.DiffID+": "
+		records[i], contents[i] = r.record, r.content
+		if r.record != nil {
+			for _, u := range r.record.Unread {
+				unread = append(unread, triad.Unread{Section: u.Section, Reason: names[i] + u.Reason})
 			}
 		}
-		if err := errs[l.DiffID]; err != nil || recs[i] == nil {
+		if r.err != nil && !r.hadRecord || r.record == nil {
 			whole = false
-			unread = append(unread, triad.Unread{Section: sectionPackages, Reason: fmt.Sprintf("layer %s: %v", l.DiffID, err)})
+			unread = append(unread, triad.Unread{Section: sectionPackages, Reason: fmt.Sprintf("%s%v", names[i], r.err)})
 		}
 	}
-	m = merge(recs, "/")
-	m.Unread = append(unread, m.Unread...)
-	return m, whole
-}
-
-// layer returns a layer's record, from the cache or by reading it.
-func (s *Scanner) layer(ctx context.Context, l image.Layerer, failed error) (rec *record, hit bool, err error) {
-	if rec := s.cached(l.DiffID); rec != nil {
-		return rec, true, nil
-	}
-	if failed != nil {
-		return nil, false, failed
-	}
-	if l.Open == nil {
-		return nil, false, errors.New("it is not in the archive")
-	}
-	r, err := l.Open(ctx)
-	if err != nil {
-		return nil, false, err
-	}
-	defer func() { _ = r.Close() }()
-	rec, err = analyse(ctx, r, s.Cache.Spool(), s.Options.Limits)
-	if err != nil {
-		return rec, false, err
-	}
-	if got := rec.layer.DiffID; got != l.DiffID {
-		// Kept under neither name: the one is not known to be wanted, the other is a lie.
-		return rec, false, fmt.Errorf("its content has the digest %s: the image is damaged or was changed", got)
-	}
-	return rec, false, s.keep(rec)
-}
-
-func (s *Scanner) cached(diffID string) *record {
-	if s.Fresh {
-		return nil
-	}
-	data, ok := s.Cache.Get(diffID)
-	if !ok {
-		return nil
-	}
-	rec, err := decodeRecord(data)
-	if err != nil || rec.layer.DiffID != diffID {
-		return nil
-	}
-	return rec
-}
-
-func (s *Scanner) keep(rec *record) error {
-	data, err := rec.encode()
-	if err != nil {
-		return err
-	}
-	return s.Cache.Put(rec.layer.DiffID, data)
+	more, contentWhole := unreadContent(able, reads, names)
+	m = mergeContent(records, contents, able, "/")
+	m.Unread = slices.Concat(unread, more, m.Unread)
+	return m, whole && contentWhole
 }
 
 func artifact(img *image.Image) Artifact {
@@ -250,9 +220,15 @@ func (r *Result) assemble(img *image.Image, layers []triad.Layer, m *merged) {
 	for i, size := range m.Sizes {
 		layers[i].Size = size
 	}
+	for i, f := range m.Findings {
+		l := layers[m.FindingLayers[i]]
+		f.Layer, f.Step = l.DiffID, l.Step
+		r.place(f)
+	}
 	r.setPackages(m.Packages, m.Distro)
 	r.Unread = append(r.Unread, m.Unread...)
 	r.Artifact.Layers = layers
+	r.own()
 	c := img.Config.Config
 	r.image = triad.ImageProps{OS: m.Distro.PrettyName, Architecture: img.Config.Architecture, Entrypoint: c.Entrypoint, Cmd: c.Cmd, User: c.User, Exposed: exposed(c.ExposedPorts)}
 	if r.Artifact.OS == "" {
@@ -292,6 +268,7 @@ func (r *Result) Match(ctx context.Context, m triad.Matcher) error {
 	if err != nil {
 		return fmt.Errorf("looking up advisories: %w", err)
 	}
+	r.Scanned = slices.Insert(r.Scanned, 1, sectionVulnerabilities)
 	for _, v := range found {
 		r.Vulnerabilities = append(r.Vulnerabilities, Vulnerability{v})
 	}

@@ -1,0 +1,117 @@
+package scan
+
+import (
+	"encoding/binary"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/triad-security/triad/build/image"
+)
+
+// owns is a set of file names as their 64-bit hashes, eight bytes each: a package's list of
+// files names hundreds of thousands in a large image, and all that is ever asked is whether
+// some package brought a file.
+type owns []byte
+
+// maxOwned names of one list are kept: 16 MiB.
+const maxOwned = 2 << 20
+
+// add adds a file's name, with or without its leading slash.
+func (o *owns) add(name string) {
+	if len(*o) < 8*maxOwned {
+		*o = binary.LittleEndian.AppendUint64(*o, nameHash(strings.TrimPrefix(name, "/")))
+	}
+}
+
+// nameHash is FNV-1a with a finisher that spreads its high bits.
+func nameHash(name string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(name) {
+		h = (h ^ uint64(name[i])) * 1099511628211
+	}
+	h ^= h >> 32
+	h *= 0x9e3779b97f4a7c15
+	return h ^ h>>29
+}
+
+// ownership answers whether a package of the merged image brought a file. Names of lists are
+// as the package has them: /bin/ls, where the image has bin → usr/bin.
+type ownership struct {
+	m      *merger
+	hashes []uint64 // sorted
+}
+
+func (m *merger) ownership() *ownership {
+	o := &ownership{m: m}
+	add := func(set owns) {
+		for ; len(set) >= 8; set = set[8:] {
+			o.hashes = append(o.hashes, binary.LittleEndian.Uint64(set))
+		}
+	}
+	// Also lists that no longer show: what they name was brought by a package at that time.
+	for _, r := range m.records {
+		if r == nil {
+			continue
+		}
+		for i := range r.Evidence {
+			add(r.Evidence[i].Owns)
+			for j := range r.Evidence[i].Packages {
+				add(r.Evidence[i].Packages[j].Owns)
+			}
+		}
+	}
+	slices.Sort(o.hashes)
+	o.hashes = slices.Compact(o.hashes)
+	return o
+}
+
+// owned reports whether a distribution's or a language's package brought the file.
+func (o *ownership) owned(name string, layer int) bool {
+	if o.listed(name) {
+		return true
+	}
+	if rest, ok := strings.CutPrefix(name, "usr/"); ok {
+		if real, ok := o.m.tree.Resolve(path.Dir(rest)); ok && real == path.Dir(name) && o.listed(rest) {
+			return true
+		}
+	}
+	// A program or archive that says itself which packages it is made of.
+	if e, ok := o.m.entry(name, layer); ok {
+		if ev := o.m.records[layer].at(e); ev != nil && (ev.Kind == kindGo || ev.Kind == kindJava) && len(ev.Packages) > 0 {
+			return true
+		}
+	}
+	// All below a folder that is a package: node_modules/name/package.json.
+	for dir := path.Dir(name); dir != "." && dir != "/"; dir = path.Dir(dir) {
+		if path.Base(path.Dir(dir)) != "node_modules" && !strings.HasPrefix(path.Base(path.Dir(dir)), "@") {
+			continue
+		}
+		file := dir + "/package.json"
+		if e, at, ok := o.m.tree.Lookup(file); ok {
+			if ev := o.m.evidence(e, file, at); ev != nil && len(ev.Packages) > 0 {
+				return true
+			}
+		}
+		if e, ok := o.m.entry(file, layer); ok {
+			if ev := o.m.records[layer].at(e); ev != nil && len(ev.Packages) > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (o *ownership) listed(name string) bool {
+	_, ok := slices.BinarySearch(o.hashes, nameHash(name))
+	return ok
+}
+
+// entry is what a layer itself holds at a name.
+func (m *merger) entry(name string, layer int) (image.Entry, bool) {
+	if m.records[layer] == nil {
+		return image.Entry{}, false
+	}
+	e, ok := m.records[layer].layer.Entries[name]
+	return e, ok
+}
