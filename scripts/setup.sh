@@ -5,7 +5,7 @@ set -euo pipefail
 
 declare -A package_of=(
 	[dockerd]=docker.io [containerd]=containerd [runc]=runc [iptables]=iptables
-	[chromium]=chromium [debootstrap]=debootstrap [python3]=python3 [git]=git
+	[clamd]=clamav-daemon [chromium]=chromium [debootstrap]=debootstrap [python3]=python3 [git]=git
 	[docker-registry]=docker-registry
 )
 missing=()
