@@ -49,7 +49,9 @@ func newKey(t testing.TB, algorithm string) *trust.Key {
 	return key
 }
 
-func byKey(key *trust.Key) *trust.Policy { return &trust.Policy{Keys: []*trust.PublicKey{key.Public()}} }
+func byKey(key *trust.Key) *trust.Policy {
+	return &trust.Policy{Keys: []*trust.PublicKey{key.Public()}}
+}
 
 // trusted fails the test where the image is not trusted.
 func trusted(t testing.TB, reference string, policy *trust.Policy) *trust.Verdict {
