@@ -2,6 +2,9 @@ package trust_test
 
 import (
 	"context"
+	"errors"
+	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -103,5 +106,27 @@ func TestWhatAKeySignedIsTrustedByThatKeyAlone(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// deaf is a network that must not be used.
+type deaf struct{ t testing.TB }
+
+func (d deaf) RoundTrip(r *http.Request) (*http.Response, error) {
+	d.t.Errorf("asked %s", r.URL)
+	return nil, errors.New("deaf")
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func write(t testing.TB, path string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
