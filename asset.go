@@ -148,6 +148,8 @@ type Package struct {
 	// Owner is the distribution's package that brought this language's package: its fixes are
 	// the distribution's, so it is not matched by itself.
 	Owner string `json:"owner,omitempty"`
+	// Dev: only developing and testing needs it; a lock file says so.
+	Dev bool `json:"dev,omitempty"`
 	// Layer is the diff ID of the layer that brought it, Step the build step of that layer.
 	Layer string `json:"layer,omitempty"`
 	Step  string `json:"step,omitempty"`

@@ -95,7 +95,8 @@ type answer struct {
 }
 
 // Check finds the vulnerabilities of packages, in the order of the packages, CVEs first and
-// oldest first, and says what could not be compared.
+// oldest first, and says what could not be compared. A package with an Owner is left out: the
+// distribution ships it and fixes it, and its advisories on the owner say so.
 func (m *Matcher) Check(ctx context.Context, packages []triad.Package) (Result, error) {
 	g, done, err := m.db.Use()
 	if err != nil {
@@ -103,6 +104,9 @@ func (m *Matcher) Check(ctx context.Context, packages []triad.Package) (Result, 
 	}
 	defer done()
 	res := Result{Revision: g.Revision}
+	if slices.ContainsFunc(packages, owned) {
+		packages = slices.DeleteFunc(slices.Clone(packages), owned)
+	}
 	queries := make([]query, len(packages))
 	problems := make([]string, len(packages))
 	answers := map[query]*answer{}
@@ -164,6 +168,8 @@ func (m *Matcher) Check(ctx context.Context, packages []triad.Package) (Result, 
 	}
 	return res, nil
 }
+
+func owned(p triad.Package) bool { return p.Owner != "" }
 
 // likeInstalled writes a fixed version as the installed one is written: Go modules with the v
 // that their advisories leave out.

@@ -9,6 +9,8 @@ import (
 	"path"
 	"strings"
 
+	scalibrfs "github.com/google/osv-scalibr/fs"
+
 	"github.com/triad-security/triad"
 	"github.com/triad-security/triad/build/image"
 	"github.com/triad-security/triad/build/inspect"
@@ -22,7 +24,9 @@ type analyser struct {
 	rec    record
 	more   int
 	buf    []byte
-	known  bool // the packages are, only inspectors look
+	known  bool         // the packages are, only inspectors look
+	locks  bool         // lock files and manifests are read too
+	tree   scalibrfs.FS // what lock files may look into; nil is nothing
 	inspecting
 }
 
@@ -135,6 +139,13 @@ func (a *analyser) look(f *image.File) (*evidence, error) {
 	case kindRPM:
 		return a.rpm(f)
 	}
+	fm := formats[k]
+	if fm != nil && fm.limit > 0 {
+		limit = fm.limit
+	}
+	if k.isLock() && !a.locks {
+		return nil, nil
+	}
 	if f.Size > limit {
 		return nil, fmt.Errorf("%d bytes, more than the %d that are read", f.Size, limit)
 	}
@@ -148,7 +159,7 @@ func (a *analyser) look(f *image.File) (*evidence, error) {
 			e.Text = string(data)
 		}
 	case kindDpkgList:
-		e.Files, e.Owned, e.Owns, err = dpkgList(r)
+		e.Files, e.Owns, err = dpkgList(r)
 	case kindPyFiles:
 		e.Files, e.Owns, err = pythonFiles(f.Name, r)
 	case kindApk:
@@ -161,11 +172,13 @@ func (a *analyser) look(f *image.File) (*evidence, error) {
 		e.Packages, err = a.extract(dpkgExtractor, f, r)
 	case kindNPM:
 		e.Packages, err = a.extract(npmExtractor, f, r)
-		if err != nil && r.err == nil {
+		if err != nil && r.err == nil && !inNodeModules(f.Name) {
 			err = nil // many files of this name are templates, not JSON: no package, and no gap
 		}
 	case kindPython:
 		return a.python(f, r)
+	default:
+		return a.formatted(k, fm, f)
 	}
 	if r.err != nil {
 		return e, &streamError{r.err}
@@ -203,6 +216,12 @@ func classify(name string) (kind, int64) {
 		return kindPyFiles, maxText
 	case isJava(base):
 		return kindJava, maxArchive
+	}
+	if k := installedKind(name, base); k != "" {
+		return k, formats[k].limit
+	}
+	if k := lockKind(name, base); k != "" {
+		return k, maxLock
 	}
 	return "", 0
 }

@@ -35,6 +35,9 @@ func (s *Scanner) Dir(ctx context.Context, name string) (*Result, error) {
 		d.left = image.DefaultMaxEntries
 	}
 	d.rec.layer = d.layer
+	if !systemRoot(root) {
+		d.locks, d.tree = true, tree{root}
+	}
 	result := newResult(Artifact{Type: ArtifactDir, Name: name})
 	result.root = abs
 	if err := d.walk(".", 0); err != nil {
@@ -157,7 +160,11 @@ func (d *dir) file(path string) (int32, error) {
 	file := &image.File{Name: path, Size: info.Size(), Mode: info.Mode()}
 	file.UID, file.GID = fileOwner(info)
 	w := d.watch(file)
-	if k, _ := classify(path); w == nil && k == "" && (info.Size() < minProgram || info.Mode()&0o111 == 0 && !isLibrary(path)) {
+	k, _ := classify(path)
+	if k.isLock() && !d.locks {
+		k = ""
+	}
+	if w == nil && k == "" && (info.Size() < minProgram || info.Mode()&0o111 == 0 && !isLibrary(path)) {
 		return 0, nil // not worth opening
 	}
 	f, err := d.root.Open(path)

@@ -34,7 +34,7 @@ func loadable(name string) bool {
 
 // dpkgList reads which files a deb brought: /var/lib/dpkg/info/NAME.list, one absolute name
 // a line, or NAME.md5sums of distroless images.
-func dpkgList(r io.Reader) (files, owned []string, all owns, err error) {
+func dpkgList(r io.Reader) (files []string, all owns, err error) {
 	s := bufio.NewScanner(r)
 	for s.Scan() {
 		name := s.Text()
@@ -46,13 +46,9 @@ func dpkgList(r io.Reader) (files, owned []string, all owns, err error) {
 			if len(files) < maxFiles {
 				files = append(files, name)
 			}
-			continue
-		}
-		if k, _ := classify(strings.TrimPrefix(name, "/")); k == kindPython || k == kindNPM {
-			owned = append(owned, name)
 		}
 	}
-	return files, owned, all, s.Err()
+	return files, all, s.Err()
 }
 
 // apkFiles adds the loadable files to packages read from the same database: F: is a folder,

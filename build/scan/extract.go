@@ -86,7 +86,10 @@ func (a *analyser) run(e filesystem.Extractor, input *filesystem.ScanInput) (pac
 		if m, ok := p.Metadata.(*dpkgmeta.Metadata); ok && !unpacked(m.Status) {
 			continue
 		}
-		packages = append(packages, convert(p))
+		f := convert(p)
+		if details(&f, p) {
+			packages = append(packages, f)
+		}
 	}
 	return packages, err
 }

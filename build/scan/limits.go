@@ -10,6 +10,8 @@ const (
 	maxRPM = 512 << 20
 	// maxText of a package.json, METADATA, os-release, list of files.
 	maxText = 16 << 20
+	// maxLock of a lock file; those of the largest monorepos are near 10 MiB.
+	maxLock = 32 << 20
 	// maxArchive of a Java archive or wheel: it needs its end first, so it is spooled.
 	maxArchive = 1 << 30
 	// maxBinary of a Go program that is spooled; Kubernetes' largest are near 200 MiB.

@@ -160,17 +160,9 @@ func (m *Machine) merge(d *dir) {
 	for _, u := range all.Unread {
 		m.Notes = append(m.Notes, u.Reason)
 	}
-	owned := 0
 	for _, p := range all.Packages {
-		if p.Owner != "" && all.Distro.Ecosystem() != "" {
-			owned++
-			continue
-		}
 		i := slices.IndexFunc(m.Groups, func(g Group) bool { return g.Name == groupOf(p.Package) })
 		m.Groups[i].Packages = append(m.Groups[i].Packages, p.Package)
-	}
-	if owned > 0 {
-		m.Notes = append(m.Notes, plural(owned, "package of a language belongs", "packages of languages belong")+" to packages of the distribution, which stand for them")
 	}
 }
 

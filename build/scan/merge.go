@@ -21,8 +21,7 @@ type merger struct {
 	tree    *image.Tree
 	whole   bool // every layer was read
 	distro  sbom.Distro
-	root    string            // put before paths: "/" in an image
-	owners  map[string]string // file that is evidence → the distribution package that owns it
+	root    string // put before paths: "/" in an image
 }
 
 // shown is evidence that shows in the merged tree.
@@ -37,7 +36,7 @@ func merge(records []*record, root string) *merged { return mergeContent(records
 
 // mergeContent also lays over each other what inspectors found, by layer and inspector.
 func mergeContent(records []*record, contents [][]*content, inspectors []inspect.Inspector, root string) *merged {
-	m := &merger{records: records, whole: true, root: root, owners: map[string]string{}}
+	m := &merger{records: records, whole: true, root: root}
 	trees := make([]*image.Layer, len(records))
 	for i, r := range records {
 		if r == nil {
@@ -70,12 +69,7 @@ func mergeContent(records []*record, contents [][]*content, inspectors []inspect
 			}
 		}
 	}
-	for i, p := range packages {
-		if !strings.HasPrefix(p.PURL, "pkg:deb/") && !strings.HasPrefix(p.PURL, "pkg:apk/") && !strings.HasPrefix(p.PURL, "pkg:rpm/") {
-			file, _, _ := strings.Cut(strings.TrimPrefix(p.Path, root), "!")
-			packages[i].Owner = m.owners[file]
-		}
-	}
+	m.own(packages, all, lists)
 	sort.Slice(packages, func(i, j int) bool {
 		a, b := &packages[i], &packages[j]
 		for _, c := range [][2]string{{a.Ecosystem, b.Ecosystem}, {a.Name, b.Name}, {a.Version, b.Version}, {a.Path, b.Path}} {
@@ -102,10 +96,11 @@ func mergeContent(records []*record, contents [][]*content, inspectors []inspect
 // brought is a package and the layer that brought it.
 type brought struct {
 	Package
-	layer int
+	layer  int
+	system bool // of a distribution
 }
 
-func isDistribution(k kind) bool { return k == kindDpkg || k == kindApk || k == kindRPM }
+func isDistribution(k kind) bool { f := formats[k]; return f != nil && f.system }
 
 // shown lists the evidence that shows, in order of names.
 func (m *merger) shown() []shown {
@@ -177,17 +172,20 @@ func (m *merger) packages(s shown, lists map[string]*evidence) []brought {
 		p.Path = m.root + join(s.name, f.Inner)
 		files := f.Files
 		switch s.Kind {
-		case kindDpkg, kindApk, kindRPM:
+		case kindDpkg, kindApk, kindRPM, kindOpkg, kindPacman, kindPortage:
 			m.distribution(&p, s.Kind, f)
 			if s.Kind == kindDpkg {
-				files = m.dpkgFiles(f, lists)
+				if list := listOf(f, lists); list != nil {
+					files = list.Files
+				}
 			}
 		default:
 			language(&p, s.Kind)
-			files = m.languageFiles(s)
+			files = m.languageFiles(s, f)
 		}
 		p.Files = m.resolved(files)
-		out = append(out, brought{p, origin(f.key())})
+		p.Dev = f.Dev
+		out = append(out, brought{p, origin(f.key()), isDistribution(s.Kind)})
 	}
 	return out
 }
@@ -226,32 +224,10 @@ func (m *merger) distribution(p *Package, k kind, f found) {
 			q["upstream"] += "@" + p.SourceVersion
 		}
 	}
-	p.PURL = sbom.PURL(string(k), namespace, f.Name, f.Version, q)
+	p.PURL = sbom.PURL(formats[k].purl, namespace, f.Name, f.Version, q)
 }
 
 var pypiSeparators = regexp.MustCompile(`[-_.]+`)
-
-// language fills in what a language's package has, named as OSV's records name it.
-func language(p *Package, k kind) {
-	namespace, name := "", p.Name
-	switch k {
-	case kindGo:
-		p.Ecosystem = "Go"
-	case kindNPM:
-		p.Ecosystem = "npm"
-	case kindPython:
-		p.Ecosystem = "PyPI"
-		p.Name = pypiSeparators.ReplaceAllString(strings.ToLower(p.Name), "-") // PEP 503
-		name = p.Name
-	case kindJava:
-		p.Ecosystem = "Maven"
-		namespace, name, _ = strings.Cut(p.Name, ":")
-	}
-	if i := strings.LastIndexByte(name, '/'); i >= 0 && k != kindJava {
-		namespace, name = name[:i], name[i+1:]
-	}
-	p.PURL = sbom.PURL(string(k), namespace, name, p.Version, nil)
-}
 
 // origins says for the packages of a file which layer brought each: the first in which it
 // stood in this file in this version, and has ever since. Databases are written again by
@@ -290,30 +266,31 @@ func (m *merger) origins(s shown) func(key string) int {
 	}
 }
 
-// dpkgFiles takes a package's files from its list, and notes what else it owns.
-func (m *merger) dpkgFiles(f found, lists map[string]*evidence) []string {
-	list := lists[f.Name+":"+f.Arch] // multi-arch packages
-	if list == nil {
-		list = lists[f.Name]
+// listOf is the list of files of a deb.
+func listOf(f found, lists map[string]*evidence) *evidence {
+	if list := lists[f.Name+":"+f.Arch]; list != nil { // multi-arch packages
+		return list
 	}
-	if list == nil {
-		return nil
-	}
-	for _, name := range append(list.Owned, list.Files...) {
-		if real, ok := m.tree.Resolve(name); ok {
-			m.owners[real] = f.Name
-		}
-	}
-	return list.Files
+	return lists[f.Name]
 }
 
 // languageFiles says what a process that uses the package has open: the program or archive
 // itself, the folder of a package, the modules of a Python distribution.
-func (m *merger) languageFiles(s shown) []string {
+func (m *merger) languageFiles(s shown, f found) []string {
+	if s.Kind.isLock() {
+		return nil
+	}
 	dir := path.Dir(s.name)
 	switch s.Kind {
-	case kindGo, kindJava:
+	case kindGo, kindJava, kindCargo:
 		return []string{s.name}
+	case kindGem: // gems/NAME-VERSION beside specifications
+		name := strings.TrimSuffix(path.Base(s.name), ".gemspec")
+		return []string{path.Join(strings.TrimSuffix(dir, "/default"), "..", "gems", name)}
+	case kindComposer: // vendor/NAME
+		return []string{path.Join(dir, "..", f.Name)}
+	case kindNuGet:
+		return []string{path.Join(dir, f.Name+".dll")}
 	case kindNPM:
 		return []string{dir}
 	}

@@ -115,3 +115,44 @@ func (m *merger) entry(name string, layer int) (image.Entry, bool) {
 	e, ok := m.records[layer].layer.Entries[name]
 	return e, ok
 }
+
+// own says which packages of languages a package of the distribution brought: their fixes
+// are the distribution's. Where the distribution has no advisories nobody fixes them, and
+// they stand for themselves.
+func (m *merger) own(packages []brought, all []shown, lists map[string]*evidence) {
+	if m.distro.Ecosystem() == "" {
+		return
+	}
+	want := map[uint64][]int{}
+	for i, p := range packages {
+		if p.system {
+			continue
+		}
+		file, _, _ := strings.Cut(strings.TrimPrefix(p.Path, m.root), "!")
+		want[nameHash(file)] = append(want[nameHash(file)], i)
+		if rest, ok := strings.CutPrefix(file, "usr/"); ok { // its list may say /lib for /usr/lib
+			want[nameHash(rest)] = append(want[nameHash(rest)], i)
+		}
+	}
+	if len(want) == 0 {
+		return
+	}
+	for _, s := range all {
+		if !isDistribution(s.Kind) {
+			continue
+		}
+		for _, f := range s.Packages {
+			set := f.Owns
+			if list := listOf(f, lists); s.Kind == kindDpkg && list != nil {
+				set = list.Owns
+			}
+			for ; len(set) >= 8; set = set[8:] {
+				for _, i := range want[binary.LittleEndian.Uint64(set)] {
+					if packages[i].Owner == "" {
+						packages[i].Owner = f.Name
+					}
+				}
+			}
+		}
+	}
+}

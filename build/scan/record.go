@@ -35,7 +35,6 @@ type evidence struct {
 	Text     string // os-release
 	Packages []found
 	Files    []string // deb-files, pypi-files: loadable files, names as there
-	Owned    []string // deb-files: further files that are evidence of their own
 	Owns     owns     // deb-files, pypi-files: every file that the package brought
 }
 
@@ -45,6 +44,7 @@ type found struct {
 	Source, SourceVersion string
 	Arch                  string
 	Epoch                 int
+	Dev                   bool
 	Inner                 string   // path inside a nested archive
 	Files                 []string // apk, rpm
 	Owns                  owns     // apk, rpm: every file that it brought

@@ -47,21 +47,13 @@ func (r *Result) Report() *triad.Report {
 	report.Assets = []triad.Asset{asset}
 	report.Sections = r.sections()
 	r.reportFindings(report)
-	owned := 0
 	seen := map[string]bool{}
 	for _, p := range r.Packages {
-		if p.Owner != "" && r.distro.Ecosystem() != "" {
-			owned++
-			continue
-		}
 		p.Asset, p.Section = asset.ID, sectionPackages
 		if key := p.Key(); !seen[key] {
 			seen[key] = true
 			report.Packages = append(report.Packages, p.Package)
 		}
-	}
-	if owned > 0 {
-		report.Notes = append(report.Notes, plural(owned, "package of a language belongs", "packages of languages belong")+" to packages of the distribution, which stand for them")
 	}
 	return report
 }

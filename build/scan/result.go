@@ -23,7 +23,8 @@ func (p Package) MarshalJSON() ([]byte, error) {
 		Path      string `json:"path"`
 		Step      string `json:"step,omitempty"`
 		Owner     string `json:"owner,omitempty"`
-	}{p.Name, p.Version, p.Ecosystem, p.PURL, p.Layer, p.Path, p.Step, p.Owner})
+		Dev       bool   `json:"dev,omitempty"`
+	}{p.Name, p.Version, p.Ecosystem, p.PURL, p.Layer, p.Path, p.Step, p.Owner, p.Dev})
 }
 
 // Vulnerability is one advisory that applies to one package.

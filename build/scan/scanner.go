@@ -255,14 +255,12 @@ func (r *Result) setPackages(packages []Package, distro sbom.Distro) {
 	}
 }
 
-// Match looks the packages up in the advisories. A package that belongs to one of the
-// distribution's is fixed with that one, and only that one is looked up.
+// Match looks the packages up in the advisories. One that has an Owner is fixed with that,
+// and the matcher leaves it out.
 func (r *Result) Match(ctx context.Context, m triad.Matcher) error {
 	asked := make([]triad.Package, 0, len(r.Packages))
 	for _, p := range r.Packages {
-		if p.Owner == "" || r.distro.Ecosystem() == "" {
-			asked = append(asked, p.Package)
-		}
+		asked = append(asked, p.Package)
 	}
 	found, err := m.Match(ctx, asked)
 	if err != nil {
