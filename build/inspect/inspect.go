@@ -32,6 +32,9 @@ type Found struct {
 	triad.Finding
 	// UnlessOwned: it holds only if no package of the merged image owns the file.
 	UnlessOwned bool
+	// NeedsPackages: it says nothing but that, so it is not said where there is no package
+	// that names its files (an image made from scratch).
+	NeedsPackages bool
 }
 
 // ErrEnough is what a Sink's Write returns when it needs no more of the file: no failure. What
@@ -40,7 +43,8 @@ var ErrEnough = errors.New("enough of this file was seen")
 
 // Sink takes one file's content in pieces of any size. Close says what was found; it is
 // called once, also when the content broke off. Its error is noted as unread of the
-// inspector's section, and never ends the scan.
+// inspector's section, and never ends the scan; one with a method Temporary that returns true
+// (an engine that does not answer) is not kept for the next scan.
 type Sink interface {
 	io.Writer
 	Close() ([]Found, error)

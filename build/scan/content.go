@@ -21,8 +21,9 @@ type content struct {
 	DiffID   string
 	Findings []inspect.Found // Path is the name in the layer
 	Unread   []string
-	more     int // of Unread, beyond what is kept
-	dropped  int // of Findings
+	more     int  // of Unread, beyond what is kept
+	dropped  int  // of Findings
+	passing  bool // some Unread is of an engine that did not answer, and may do so the next time
 }
 
 // contentKey names what an inspector says of a layer in the cache.
@@ -49,6 +50,8 @@ func decodeContent(b []byte) (*content, error) {
 }
 
 func (c *content) unread(name string, err error) {
+	var t interface{ Temporary() bool }
+	c.passing = c.passing || errors.As(err, &t) && t.Temporary()
 	if len(c.Unread) >= maxUnread {
 		c.more++
 		return

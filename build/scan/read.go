@@ -119,7 +119,7 @@ func (s *Scanner) keep(diffID string, read *layerRead, able []inspect.Inspector)
 		}
 	}
 	for n, in := range able {
-		if n < len(read.hadContent) && read.hadContent[n] {
+		if n < len(read.hadContent) && read.hadContent[n] || read.content[n].passing {
 			continue
 		}
 		data, err := read.content[n].encode()
