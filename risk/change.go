@@ -48,6 +48,7 @@ type step struct {
 	roots    map[string][]int
 	packages map[string][]int // assets whose packages changed
 	unread   []triad.Unread
+	advice   int // one more than the cause that is a change of the advisories; zero for none
 }
 
 func newStep() *step { return &step{roots: map[string][]int{}, packages: map[string][]int{}} }
@@ -71,6 +72,7 @@ func (e *Engine) finish(ctx context.Context, s *step, start time.Time) (*Update,
 	if err := e.rematch(ctx, s); err != nil {
 		return nil, err
 	}
+	e.tellAffected(s)
 	d := e.differences(s.causes)
 	u := e.settle(s.roots, d.replace)
 	d.finish(u)

@@ -23,6 +23,9 @@ type Options struct {
 	// Importance is what the user said about an asset: a Human Impact value that replaces the
 	// computed one, and the reason; "" when nothing was said. It must depend on the asset alone.
 	Importance func(triad.AssetRef) (impact, reason string)
+	// Affected is told, before decisions are made again, whose vulnerabilities a change of
+	// the advisories is about: making thousands of decisions takes longer than listing them.
+	Affected func(revision string, workloads []triad.AssetRef)
 }
 
 // Engine holds a tenant's estate and its decisions. Its methods may be called at once; they

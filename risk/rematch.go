@@ -1,6 +1,7 @@
 package risk
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"reflect"
@@ -24,6 +25,7 @@ func (e *Engine) rematch(ctx context.Context, s *step) error {
 		if r := e.options.Matcher.Revision(); r != e.revision {
 			n := len(s.causes)
 			s.causes = append(s.causes, cause{"advisories " + r, time.Now().UTC()})
+			s.advice = len(s.causes)
 			change, known := triad.AdvisoryChange{}, false
 			if e.revision != "" {
 				change, known = e.options.Matcher.Changed(e.revision)
@@ -65,6 +67,21 @@ func (e *Engine) setMatched(asset string, m *matched, by []int) {
 	for _, n := range by {
 		e.graph.Touch([]string{packagesKey(asset)}, n)
 	}
+}
+
+// tellAffected lists the workloads that a change of the advisories touched.
+func (e *Engine) tellAffected(s *step) {
+	if s.advice == 0 || e.options.Affected == nil {
+		return
+	}
+	var list []triad.AssetRef
+	for id, causes := range e.graph.Touched() {
+		if st := e.states[id.Of]; id.Kind == "subject" && st != nil && slices.Contains(causes, s.advice-1) {
+			list = append(list, st.Subject.Ref)
+		}
+	}
+	slices.SortFunc(list, func(a, b triad.AssetRef) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
+	e.options.Affected(e.revision, list)
 }
 
 // advised looks up again the packages that a change of the advisories is about.

@@ -26,6 +26,9 @@ type Core struct {
 	Engine *risk.Engine
 	tenant string
 	advice *advice
+	// Affected, where set, is told which workloads a change of the advisories is about, before
+	// their decisions are made.
+	Affected func(revision string, workloads []triad.AssetRef)
 }
 
 // OpenCore opens the store at an address, the embedded one of the data directory when it is
@@ -39,15 +42,22 @@ func OpenCore(ctx context.Context, dir datadir.Dir, address, tenant string) (*Co
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}
 	c := &Core{Store: s, tenant: tenant, advice: &advice{dir: dir.Advisories()}}
-	c.Engine = NewEngine(tenant, c.advice)
+	c.Engine = newEngine(tenant, c.advice, func(revision string, workloads []triad.AssetRef) {
+		if c.Affected != nil {
+			c.Affected(revision, workloads)
+		}
+	})
 	return c, nil
 }
 
 // NewEngine returns a risk engine with every adapter and way that this build knows.
-func NewEngine(tenant string, m triad.Matcher) *risk.Engine {
+func NewEngine(tenant string, m triad.Matcher) *risk.Engine { return newEngine(tenant, m, nil) }
+
+func newEngine(tenant string, m triad.Matcher, affected func(string, []triad.AssetRef)) *risk.Engine {
 	return risk.NewEngine(risk.Options{
-		Tenant:  tenant,
-		Indexes: exposure.Indexes(),
+		Tenant:   tenant,
+		Affected: affected,
+		Indexes:  exposure.Indexes(),
 		Ways: risk.Ways{
 			Container: exposure.Of,
 			Function:  exposure.Function,

@@ -67,6 +67,11 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	if s.Core, err = OpenCore(ctx, c.Dir, c.Store, c.Tenant); err != nil {
 		return nil, err
 	}
+	s.Affected = func(revision string, workloads []triad.AssetRef) {
+		if n := len(workloads); n > 0 {
+			c.Log.Info("new advisories", "revision", revision, "workloads", n, "first", workloads[0].Name)
+		}
+	}
 	if c.Bus == "" {
 		s.bus, err = bus.Embedded(c.Dir.Bus())
 	} else {

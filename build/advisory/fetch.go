@@ -20,6 +20,8 @@ type meta struct {
 	URL          string `json:"url"`
 	ETag         string `json:"etag,omitempty"`
 	LastModified string `json:"last_modified,omitempty"`
+	// Sum is the file's SHA-256, where the mirror's checksums were held against it.
+	Sum string `json:"sum,omitempty"`
 }
 
 // usable reports whether the server can be asked about the copy at all.

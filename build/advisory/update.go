@@ -36,9 +36,12 @@ const (
 
 // UpdateOptions say from where to fetch.
 type UpdateOptions struct {
-	// Mirror is the URL of a folder with the layout that Import reads: osv/ecosystems.txt,
-	// osv/NAME/all.zip, kev/, epss/, vulnrichment/vulnrichment.tar.gz. Empty: the public addresses.
-	Mirror string
+	// Mirrors are URLs of folders with the layout that Import reads: osv/ecosystems.txt,
+	// osv/NAME/all.zip, kev/, epss/, vulnrichment/vulnrichment.tar.gz, and SHA256SUMS over
+	// them. The first that serves is used. Empty: the public addresses.
+	Mirrors []string
+	// Verify, where given, checks the signature of a mirror's SHA256SUMS, which must then be there.
+	Verify Verify
 	// Ecosystems to fetch; empty means all that packages are matched in.
 	Ecosystems []string
 	// Client to fetch with; nil makes one.
@@ -73,6 +76,37 @@ type stateFile struct {
 // Whatever fails, the generation that was there stays current; files already fetched are
 // taken up by the next try.
 func Update(ctx context.Context, dbDir string, opt UpdateOptions) (*Result, error) {
+	if opt.Verify != nil && len(opt.Mirrors) == 0 {
+		return nil, triad.Errorf(triad.CodeInvalid, "the public feeds are not signed by one key: a key needs a mirror")
+	}
+	for _, mirror := range opt.Mirrors {
+		if err := checkMirror(mirror); err != nil {
+			return nil, err
+		}
+	}
+	if len(opt.Mirrors) < 2 {
+		mirror := ""
+		if len(opt.Mirrors) == 1 {
+			mirror = opt.Mirrors[0]
+		}
+		return opt.from(ctx, dbDir, mirror)
+	}
+	var failed []error
+	for _, mirror := range opt.Mirrors {
+		res, err := opt.from(ctx, dbDir, mirror)
+		if err == nil || ctx.Err() != nil {
+			return res, err
+		}
+		if opt.Say != nil {
+			opt.Say(err.Error())
+		}
+		failed = append(failed, fmt.Errorf("%s: %w", mirror, err))
+	}
+	return nil, fmt.Errorf("none of %d mirrors served: %w", len(failed), errors.Join(failed...))
+}
+
+// from updates from one mirror, or from the public addresses.
+func (opt UpdateOptions) from(ctx context.Context, dbDir, mirror string) (*Result, error) {
 	if opt.Say == nil {
 		opt.Say = func(string) {}
 	}
@@ -81,9 +115,6 @@ func Update(ctx context.Context, dbDir string, opt UpdateOptions) (*Result, erro
 	}
 	if opt.Client == nil {
 		opt.Client = newClient()
-	}
-	if err := checkMirror(opt.Mirror); err != nil {
-		return nil, err
 	}
 	f := &fetcher{client: opt.Client, attempt: 4, pause: max(opt.pause, time.Millisecond), idle: time.Minute, report: opt.Progress}
 	if opt.pause == 0 {
@@ -98,20 +129,26 @@ func Update(ctx context.Context, dbDir string, opt UpdateOptions) (*Result, erro
 		return nil, err
 	}
 	defer unlock()
-	targets, err := opt.targets(ctx, f, dir)
+	var listed sums
+	if mirror != "" {
+		if listed, err = f.fetchSums(ctx, mirror, dir, opt.Verify); err != nil {
+			return nil, fmt.Errorf("%w; the advisories that were there are unchanged", err)
+		}
+	}
+	targets, err := opt.targets(ctx, f, mirror, dir)
 	if err != nil {
 		return nil, fmt.Errorf("%w; the advisories that were there are unchanged", err)
 	}
 	have := knownFiles(dbDir)
-	fetched, absent, err := fetchAll(ctx, f, dir, targets, have)
+	fetched, absent, err := fetchAll(ctx, f, dir, targets, have, listed)
 	if err != nil {
 		return nil, fmt.Errorf("%w; the advisories that were there are unchanged", err)
 	}
-	if opt.Mirror == "" && len(absent) > 0 {
+	if mirror == "" && len(absent) > 0 {
 		return nil, fmt.Errorf("fetching advisories: %s %w; the advisories that were there are unchanged", strings.Join(absent, ", "), errAbsent)
 	}
 	if len(absent) == len(targets) {
-		return nil, triad.Errorf(triad.CodeUnavailable, "%s holds no advisories: it needs the layout osv/<ecosystem>/all.zip, kev/, epss/, vulnrichment/", opt.Mirror)
+		return nil, triad.Errorf(triad.CodeUnavailable, "%s holds no advisories: it needs the layout osv/<ecosystem>/all.zip, kev/, epss/, vulnrichment/", mirror)
 	}
 	var notes []string
 	if len(absent) > 0 {
@@ -157,9 +194,6 @@ func newClient() *http.Client {
 }
 
 func checkMirror(mirror string) error {
-	if mirror == "" {
-		return nil
-	}
 	u, err := url.Parse(mirror)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return triad.Errorf(triad.CodeInvalid, "mirror %q is not an http or https URL; a folder is read by `triad db import DIR`", mirror)
@@ -168,10 +202,10 @@ func checkMirror(mirror string) error {
 }
 
 // targets lists what to fetch.
-func (opt *UpdateOptions) targets(ctx context.Context, f *fetcher, dir string) ([]target, error) {
+func (opt *UpdateOptions) targets(ctx context.Context, f *fetcher, mirror, dir string) ([]target, error) {
 	osv, kev, epss, enrich := publicOSV, publicKEV, publicEPSS, publicEnrich
-	if opt.Mirror != "" {
-		base := strings.TrimSuffix(opt.Mirror, "/")
+	if mirror != "" {
+		base := strings.TrimSuffix(mirror, "/")
 		osv = base + "/osv/"
 		kev = base + "/kev/known_exploited_vulnerabilities.json"
 		epss = base + "/epss/epss_scores-current.csv.gz"
@@ -180,7 +214,7 @@ func (opt *UpdateOptions) targets(ctx context.Context, f *fetcher, dir string) (
 	names := opt.Ecosystems
 	if len(names) == 0 {
 		var err error
-		if names, err = opt.ecosystems(ctx, f, osv, filepath.Join(dir, "ecosystems.txt")); err != nil {
+		if names, err = opt.ecosystems(ctx, f, mirror, osv, filepath.Join(dir, "ecosystems.txt")); err != nil {
 			return nil, err
 		}
 	}
@@ -199,11 +233,11 @@ func (opt *UpdateOptions) targets(ctx context.Context, f *fetcher, dir string) (
 
 // ecosystems reads the bucket's own list and keeps those that packages are matched in. A
 // mirror without the list is asked for all of them.
-func (opt *UpdateOptions) ecosystems(ctx context.Context, f *fetcher, base, path string) ([]string, error) {
+func (opt *UpdateOptions) ecosystems(ctx context.Context, f *fetcher, mirror, base, path string) ([]string, error) {
 	_, err := f.fetch(ctx, "ecosystems.txt", base+"ecosystems.txt", path, meta{}, maxListDownload)
 	var names []string
 	switch {
-	case errors.Is(err, errAbsent) && opt.Mirror != "":
+	case errors.Is(err, errAbsent) && mirror != "":
 		names = Families()
 	case err != nil:
 		return nil, err
@@ -227,7 +261,7 @@ func (opt *UpdateOptions) ecosystems(ctx context.Context, f *fetcher, base, path
 }
 
 // fetchAll fetches the targets that changed. The first failure ends it.
-func fetchAll(ctx context.Context, f *fetcher, dir string, targets []target, have map[string]meta) (fetched map[string]meta, absent []string, err error) {
+func fetchAll(ctx context.Context, f *fetcher, dir string, targets []target, have map[string]meta, listed sums) (fetched map[string]meta, absent []string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	fetched = map[string]meta{}
@@ -247,7 +281,18 @@ func fetchAll(ctx context.Context, f *fetcher, dir string, targets []target, hav
 			if ready {
 				known = done
 			}
+			name := filepath.ToSlash(t.file)
+			if want, ok := listed[name]; ok && known.Sum != want {
+				known = meta{} // whatever the server says of it, it is another one
+			}
 			m, e := f.fetch(ctx, t.name, t.url, path, known, t.size)
+			if e == nil {
+				if e = listed.check(name, path); e != nil {
+					_ = os.Remove(path)
+				} else if listed != nil {
+					m.Sum = listed[name]
+				}
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			switch {

@@ -72,7 +72,7 @@ func stocked(t *testing.T) (*fakeFeeds, string, UpdateOptions, *Result) {
 	f.set("/osv/npm/all.zip", archive(t, []entry{record("A-1", day1, "npm", "a", "1")}))
 	f.set("/osv/Debian/all.zip", archive(t, []entry{record("D-1", day1, "Debian:12", "a", "1")}))
 	f.set("/kev/known_exploited_vulnerabilities.json", []byte(kevSample[0].data))
-	opt := UpdateOptions{Mirror: f.URL, pause: time.Millisecond}
+	opt := UpdateOptions{Mirrors: []string{f.URL}, pause: time.Millisecond}
 	dir := t.TempDir()
 	res, err := Update(t.Context(), dir, opt)
 	if err != nil {
@@ -207,7 +207,7 @@ func TestFilesOfAFailedUpdateAreNotFetchedAgain(t *testing.T) {
 	f := newFakeFeeds(t)
 	f.set("/osv/npm/all.zip", archive(t, []entry{record("A-1", day1, "npm", "a", "1")}))
 	dir := t.TempDir()
-	opt := UpdateOptions{Mirror: f.URL, Ecosystems: []string{"npm"}, pause: time.Millisecond}
+	opt := UpdateOptions{Mirrors: []string{f.URL}, Ecosystems: []string{"npm"}, pause: time.Millisecond}
 	f.setHook(func(w http.ResponseWriter, r *http.Request) bool {
 		if strings.HasPrefix(r.URL.Path, "/kev") {
 			http.Error(w, "broken", http.StatusForbidden)
@@ -252,12 +252,12 @@ func TestAnUpdateThatIsStoppedChangesNothing(t *testing.T) {
 
 func TestAddressesThatAreNoMirrorAreRefused(t *testing.T) {
 	for _, mirror := range []string{"ftp://example.com", "/some/folder", "example.com", "http://"} {
-		if _, err := Update(t.Context(), t.TempDir(), UpdateOptions{Mirror: mirror}); err == nil {
+		if _, err := Update(t.Context(), t.TempDir(), UpdateOptions{Mirrors: []string{mirror}}); err == nil {
 			t.Errorf("%s is taken", mirror)
 		}
 	}
 	f := newFakeFeeds(t)
-	if _, err := Update(t.Context(), t.TempDir(), UpdateOptions{Mirror: f.URL, Ecosystems: []string{"../x"}}); err == nil {
+	if _, err := Update(t.Context(), t.TempDir(), UpdateOptions{Mirrors: []string{f.URL}, Ecosystems: []string{"../x"}}); err == nil {
 		t.Error("an ecosystem with a path is taken")
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/triad-security/triad"
 	"github.com/triad-security/triad/build/advisory"
+	"github.com/triad-security/triad/build/trust"
 )
 
 // advisories is the folder of the advisory database.
@@ -30,20 +31,33 @@ exploited vulnerabilities (KEV), EPSS scores and CISA's vulnrichment. docs/advis
 says what each is used for.`,
 		Example: "  triad db update\n  triad db status",
 	}
-	cmd.AddCommand(newDBImportCommand(a), newDBUpdateCommand(a), newDBStatusCommand(a))
+	cmd.AddCommand(newDBImportCommand(a), newDBUpdateCommand(a), newDBStatusCommand(a), newDBSignCommand(a))
 	return cmd
 }
 
 func newDBImportCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var key string
+	cmd := &cobra.Command{
 		Use:   "import DIR",
 		Short: "Import advisories from a folder in the feeds' own layouts",
 		Long: `Import reads osv/<ecosystem>/all.zip (or <ecosystem>/all.zip), kev/*.json, epss/*.csv.gz
 and vulnrichment/ below DIR, whichever are there. An ecosystem or feed that DIR brings
-replaces what was there of it; the others stay. When anything fails, nothing changes.`,
-		Example: "  triad db import /media/advisories",
+replaces what was there of it; the others stay. When anything fails, nothing changes.
+
+With --key, or where DIR has a SHA256SUMS, every file is held against that first.`,
+		Example: "  triad db import /media/advisories\n  triad db import /media/advisories --key advisories.pub",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			verify, err := mirrorKey(key)
+			if err != nil {
+				return err
+			}
+			_, missing := os.Stat(filepath.Join(args[0], advisory.SumsName))
+			if verify != nil || missing == nil {
+				if err := advisory.VerifyDir(args[0], verify); err != nil {
+					return err
+				}
+			}
 			res, err := advisory.Import(cmd.Context(), a.advisories(), args[0], func(s string) { a.say("%s", s) })
 			if err != nil {
 				return err
@@ -51,10 +65,74 @@ replaces what was there of it; the others stay. When anything fails, nothing cha
 			return a.imported(res)
 		},
 	}
+	cmd.Flags().StringVar(&key, "key", "", "public key that SHA256SUMS must be signed with")
+	return cmd
+}
+
+// mirrorKey reads the key that vouches for advisories; nil where none is named.
+func mirrorKey(path string) (advisory.Verify, error) {
+	if path == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the key of the advisories: %w", err)
+	}
+	keys, err := trust.ReadPublicKeys(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return func(message, signature []byte) error {
+		var failed error
+		for _, key := range keys { // several while one replaces another
+			if failed = key.VerifyBlob(message, signature); failed == nil {
+				return nil
+			}
+		}
+		return failed
+	}, nil
+}
+
+func newDBSignCommand(a *app) *cobra.Command {
+	var key string
+	cmd := &cobra.Command{
+		Use:   "sign DIR",
+		Short: "Vouch for a folder of advisories: write SHA256SUMS and its signature",
+		Long: `Sign writes DIR/SHA256SUMS, and with --key SHA256SUMS.sig, so that "triad db update --mirror"
+and "triad db import" can tell that nobody changed the files of the mirror. The signature is
+what "cosign sign-blob --key" makes.`,
+		Example: "  triad trust keygen advisories\n  triad db sign /srv/mirror --key advisories.key\n  triad db update --mirror https://mirror.example.com --key advisories.pub",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			var sign func([]byte) ([]byte, error)
+			if key != "" {
+				data, err := os.ReadFile(key)
+				if err != nil {
+					return fmt.Errorf("reading the key: %w", err)
+				}
+				private, err := trust.ReadKey(data, keyPassword)
+				if err != nil {
+					return fmt.Errorf("%s: %w", key, err)
+				}
+				sign = private.SignBlob
+			}
+			n, err := advisory.WriteSums(args[0], sign)
+			if err != nil {
+				return err
+			}
+			return a.result(map[string]int{"files": n}, func(w io.Writer) error {
+				_, err := fmt.Fprintf(w, "%d files vouched for in %s\n", n, filepath.Join(args[0], advisory.SumsName))
+				return err
+			}, nil)
+		},
+	}
+	cmd.Flags().StringVar(&key, "key", "", "private key to sign with (\"triad trust keygen\" makes one)")
+	return cmd
 }
 
 func newDBUpdateCommand(a *app) *cobra.Command {
-	var mirror string
+	var mirrors []string
+	var key string
 	var ecosystems []string
 	cmd := &cobra.Command{
 		Use:   "update",
@@ -63,19 +141,31 @@ func newDBUpdateCommand(a *app) *cobra.Command {
 "triad db import" reads, and swaps the database at once. When anything fails, the old
 advisories stay; what was already fetched is taken up by the next try.
 
-The mirror and the ecosystems can also be set in config.json beside the database:
-{"mirror": "https://…", "ecosystems": ["Debian", "Go"]}.`,
-		Example: "  triad db update\n  triad db update --mirror https://mirror.example.com/advisories",
+Of several mirrors the first that serves is used. A mirror's files are held against its
+SHA256SUMS where it has one; with --key it must have one that is signed ("triad db sign").
+
+Mirrors, key and ecosystems can also be set in config.json beside the database:
+{"mirrors": ["https://…"], "key": "/etc/triad/advisories.pub", "ecosystems": ["Debian", "Go"]}.`,
+		Example: "  triad db update\n  triad db update --mirror https://mirror.example.com/advisories --key advisories.pub",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := readDBConfig(filepath.Join(a.advisories(), "config.json"))
 			if err != nil {
 				return err
 			}
+			if env := os.Getenv("TRIAD_DB_MIRROR"); len(mirrors) == 0 && env != "" {
+				mirrors = strings.Split(env, ",")
+			}
+			if len(mirrors) == 0 {
+				mirrors = config.mirrors()
+			}
+			verify, err := mirrorKey(cmp.Or(key, config.Key))
+			if err != nil {
+				return err
+			}
 			opt := advisory.UpdateOptions{
-				Mirror:     cmp.Or(mirror, os.Getenv("TRIAD_DB_MIRROR"), config.Mirror),
-				Ecosystems: ecosystems,
-				Say:        func(s string) { a.say("%s", s) },
+				Mirrors: mirrors, Verify: verify, Ecosystems: ecosystems,
+				Say: func(s string) { a.say("%s", s) },
 				Progress: func(p advisory.Progress) {
 					switch {
 					case p.Done:
@@ -97,15 +187,25 @@ The mirror and the ecosystems can also be set in config.json beside the database
 			return a.imported(res)
 		},
 	}
-	cmd.Flags().StringVar(&mirror, "mirror", "", "URL of a mirror to fetch from instead of the public addresses (also TRIAD_DB_MIRROR)")
+	cmd.Flags().StringSliceVar(&mirrors, "mirror", nil, "URL of a mirror to fetch from instead of the public addresses; several are tried in order (also TRIAD_DB_MIRROR)")
+	cmd.Flags().StringVar(&key, "key", "", "public key that the mirror's SHA256SUMS must be signed with")
 	cmd.Flags().StringSliceVar(&ecosystems, "ecosystem", nil, "fetch these ecosystems only, such as Debian or npm (default: all that packages are matched in)")
 	return cmd
 }
 
 // dbConfig is config.json in the database's folder.
 type dbConfig struct {
-	Mirror     string   `json:"mirror"`
+	Mirror     string   `json:"mirror"` // one; mirrors for several
+	Mirrors    []string `json:"mirrors"`
+	Key        string   `json:"key"`
 	Ecosystems []string `json:"ecosystems"`
+}
+
+func (c dbConfig) mirrors() []string {
+	if c.Mirror != "" {
+		return append([]string{c.Mirror}, c.Mirrors...)
+	}
+	return c.Mirrors
 }
 
 func readDBConfig(path string) (c dbConfig, err error) {

@@ -133,10 +133,18 @@ func (u *up) advisories(ctx context.Context) {
 		u.note(err.Error())
 	}
 	go func() {
-		if _, err := advisory.Update(ctx, dir, advisory.UpdateOptions{Mirror: u.mirror}); err != nil && ctx.Err() == nil {
+		if _, err := advisory.Update(ctx, dir, u.updateOptions()); err != nil && ctx.Err() == nil {
 			u.note(fmt.Sprintf("advisories could not be updated: %v", err))
 		}
 	}()
+}
+
+// updateOptions fetch from the mirror, where one is given.
+func (u *up) updateOptions() (opt advisory.UpdateOptions) {
+	if u.mirror != "" {
+		opt.Mirrors = []string{u.mirror}
+	}
+	return opt
 }
 
 func (u *up) bundledAdvisories(ctx context.Context, dir string) error {

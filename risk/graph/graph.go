@@ -240,13 +240,21 @@ func (g *Graph) mark(n *node, s state, cause int) {
 	}
 }
 
-// Settle returns the roots touched since the last Settle with their causes, and forgets them.
-func (g *Graph) Settle() map[ID][]int {
+// Touched returns the roots touched since the last Settle, with their causes.
+func (g *Graph) Touched() map[ID][]int {
 	roots := map[ID][]int{}
 	for n := range g.touched {
 		if n.root && n.state != dropped {
 			roots[n.id] = n.causes
 		}
+	}
+	return roots
+}
+
+// Settle returns what Touched does, and forgets it.
+func (g *Graph) Settle() map[ID][]int {
+	roots := g.Touched()
+	for n := range g.touched {
 		n.causes = nil
 	}
 	clear(g.touched)
