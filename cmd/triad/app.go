@@ -29,8 +29,24 @@ type app struct {
 	stdout, stderr io.Writer
 }
 
-// formats are those of any command; result refuses those that are another command's.
-var formats = []string{"table", "json", "cyclonedx", "report"}
+// formats are those of any command. A command whose own are not all of them names them by
+// formatsOf, so that another is refused before the work.
+var formats = []string{"table", "json", "sarif", "cyclonedx", "spdx", "spdx-tag-value", "openvex", "gitlab", "junit", "markdown", "csv", "report"}
+
+// formatsOf is the annotation by which a command says which formats it and those below it write.
+func formatsOf(names ...string) map[string]string {
+	return map[string]string{"formats": strings.Join(names, ",")}
+}
+
+// formatsAt returns the formats of a command: its own, else those of the one above it.
+func formatsAt(cmd *cobra.Command) []string {
+	for c := cmd; c != nil; c = c.Parent() {
+		if names := c.Annotations["formats"]; names != "" {
+			return strings.Split(names, ",")
+		}
+	}
+	return formats
+}
 
 func (a *app) flags(root *cobra.Command) {
 	f := root.PersistentFlags()
@@ -39,15 +55,15 @@ func (a *app) flags(root *cobra.Command) {
 	f.StringVar(&a.token, "token", "", "access token for --server")
 	f.StringVar(&a.store, "store", "", "address of the store: postgres://USER@HOST/DATABASE; default the SQLite file in the data directory")
 	f.StringVar(&a.tenant, "tenant", triad.DefaultTenant, "tenant that owns what is read and written")
-	f.StringVar(&a.format, "format", "table", "output format: table or json; scan also cyclonedx, collect also report")
+	f.StringVar(&a.format, "format", "table", "output format: table or json; scan also sarif, cyclonedx, spdx, spdx-tag-value, openvex, gitlab, junit, markdown, csv; collect also report")
 	f.StringVarP(&a.output, "output", "o", "", "write the result to a file instead of standard output")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		if err := fromEnvironment(cmd.Flags()); err != nil {
 			return err
 		}
-		if !slices.Contains(formats, a.format) { // before the work, not after it
-			return triad.Errorf(triad.CodeInvalid, "--format %s is none of %s", a.format, strings.Join(formats, ", "))
+		if all := formatsAt(cmd); !slices.Contains(all, a.format) { // before the work, not after it
+			return triad.Errorf(triad.CodeInvalid, "--format %s is none of %s", a.format, strings.Join(all, ", "))
 		}
 		return nil
 	}

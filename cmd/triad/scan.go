@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +15,6 @@ import (
 	"github.com/triad-security/triad/build/advisory"
 	"github.com/triad-security/triad/build/image"
 	"github.com/triad-security/triad/build/match"
-	"github.com/triad-security/triad/build/sbom"
 	"github.com/triad-security/triad/build/scan"
 	"github.com/triad-security/triad/server/datadir"
 )
@@ -33,29 +30,43 @@ type scanFlags struct {
 	keep     bool
 	packages bool
 	content  *contentFlags
+	filters  filterFlags
+
+	// dir is the folder that is scanned, whose ignore files count; empty is the working
+	// directory.
+	dir string
+	// fetched says that what is scanned was fetched from elsewhere: its own ignore files do
+	// not count.
+	fetched bool
 }
 
 func newScanCommand(a *app) *cobra.Command {
 	s := &scanFlags{}
 	cmd := &cobra.Command{
 		Use:   "scan",
-		Short: "List the packages of an image, folder or SBOM and their known vulnerabilities",
+		Short: "List the packages of an image, folder, repository or SBOM and what is wrong with them",
 		Long: `Lists packages and the vulnerabilities that the advisories of "triad db" know of them, says
 for each package of an image which layer and build step brought it, and names what it could
 not read: that is never taken for clean.
 
+What an ignore file (.triadignore, .trivyignore, .grype.yaml) or a VEX document (--vex) sets
+aside does not count, and stays in the result with who says so and why.
+
 With --keep, or when --data or --server is given, the result also goes into the estate.`,
 		Example: `  triad scan image registry.example.com/shop/web:1.0
   triad scan image --input web.tar --fail-on high --exit-code 2
-  triad scan dir . --format cyclonedx --output sbom.json`,
+  triad scan dir . --format cyclonedx --output sbom.json
+  triad scan repo . --severity high,critical --ignore-unfixed --format sarif -o triad.sarif`,
+		Annotations: formatsOf(scanFormats...),
 	}
 	f := cmd.PersistentFlags()
 	a.examineFlags(f, s)
+	s.filters.add(f)
 	f.StringVar(&s.failOn, "fail-on", "low", "severity from which --exit-code is returned: low, medium, high, critical, or unknown for any")
-	f.IntVar(&s.exitCode, "exit-code", 0, "exit status when there are vulnerabilities at or over --fail-on")
+	f.IntVar(&s.exitCode, "exit-code", 0, "exit status when there are findings of any kind at or over --fail-on")
 	f.BoolVar(&s.keep, "keep", false, "keep the result in the estate")
 	f.BoolVar(&s.packages, "packages", false, "list the packages in the table too")
-	cmd.AddCommand(newScanImageCommand(a, s), newScanDirCommand(a, s), newScanSBOMCommand(a, s))
+	cmd.AddCommand(newScanImageCommand(a, s), newScanDirCommand(a, s), newScanRepoCommand(a, s), newScanSBOMCommand(a, s))
 	return cmd
 }
 
@@ -78,136 +89,19 @@ func defaultCacheDir() string {
 	return filepath.Join(dir, "triad")
 }
 
-func newScanImageCommand(a *app, s *scanFlags) *cobra.Command {
-	var input string
-	var daemon bool
-	var o image.Options
-	cmd := &cobra.Command{
-		Use:   "image [REFERENCE]",
-		Short: "Scan a container image",
-		Long: `Scans an image from
-  a docker save archive       triad scan image --input IMAGE.tar   (- is standard input)
-  an OCI layout               triad scan image --input DIR, or oci:DIR, or its tar
-  a registry                  triad scan image registry.example.com/shop/edge:2.1.0
-  a Docker engine             triad scan image docker:shop/edge:2.1.0, or --daemon
-
-An archive of several images needs the REFERENCE of one. Registries are asked with the
-credentials of "docker login"; DOCKER_HOST names another engine.`,
-		Example: `  triad scan image registry.example.com/shop/web:1.0 --platform linux/arm64
-  docker save shop/web:1.0 | triad scan image --input - --format json
-  triad scan image oci:build/web --fail-on critical --exit-code 2`,
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ref := ""
-			if len(args) == 1 {
-				ref = args[0]
-			}
-			if dir, ok := strings.CutPrefix(ref, "oci:"); ok {
-				input, ref = dir, ""
-			}
-			if r, ok := strings.CutPrefix(ref, "docker:"); ok {
-				daemon, ref = true, r
-			}
-			if ref == "" && input == "" {
-				return triad.Errorf(triad.CodeInvalid, "name an image, or an archive with --input")
-			}
-			return a.scan(cmd, s, func(ctx context.Context, scanner *scan.Scanner) (*scan.Result, error) {
-				scanner.Options.Platform, scanner.Options.Insecure = o.Platform, o.Insecure
-				return scanImage(ctx, scanner, input, ref, daemon)
-			})
-		},
-	}
-	cmd.Flags().StringVarP(&input, "input", "i", "", "archive or layout to read; - is standard input")
-	cmd.Flags().BoolVar(&daemon, "daemon", false, "take the image from the Docker engine")
-	cmd.Flags().StringVar(&o.Platform, "platform", "", "platform of an image for several, such as linux/arm64")
-	cmd.Flags().BoolVar(&o.Insecure, "insecure", false, "speak plain HTTP to the registry")
-	return cmd
-}
-
-func scanImage(ctx context.Context, s *scan.Scanner, input, ref string, daemon bool) (*scan.Result, error) {
-	var img *image.Image
-	var err error
-	switch {
-	case input == "-":
-		return s.Stream(ctx, os.Stdin, ref)
-	case input != "":
-		img, err = image.OpenFile(ctx, input, ref, s.Options)
-		if errors.Is(err, image.ErrStream) {
-			f, err := os.Open(input)
-			if err != nil {
-				return nil, err
-			}
-			defer func() { _ = f.Close() }()
-			r, err := s.Stream(ctx, f, ref)
-			if r != nil && r.Artifact.Name == "" {
-				r.Artifact.Name = filepath.Base(input)
-			}
-			return r, err
-		}
-	case daemon:
-		d, err := image.NewDaemon(ctx)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = d.Close() }()
-		return s.Daemon(ctx, d, ref)
-	default:
-		img, err = image.OpenRegistry(ctx, ref, s.Options)
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = img.Close() }()
-	return s.Image(ctx, img)
-}
-
-func newScanDirCommand(a *app, s *scanFlags) *cobra.Command {
-	return &cobra.Command{
-		Use:     "dir PATH",
-		Short:   "Scan a folder: a source tree, or the root of a machine or unpacked image",
-		Long:    `Scans what is installed or locked below PATH. Symbolic links are noted, never followed.`,
-		Example: "  triad scan dir .\n  triad scan dir /mnt/disk --packages",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.scan(cmd, s, func(ctx context.Context, scanner *scan.Scanner) (*scan.Result, error) {
-				return scanner.Dir(ctx, args[0])
-			})
-		},
-	}
-}
-
-func newScanSBOMCommand(a *app, s *scanFlags) *cobra.Command {
-	return &cobra.Command{
-		Use:   "sbom FILE",
-		Short: "Scan a bill of materials: CycloneDX 1.4 to 1.6, JSON or XML (- is standard input)",
-		Long: `Takes the packages from a CycloneDX document. The component in its metadata says which image
-or function it is of: its name is the image reference or the function's ARN, its version or
-hash the digest.`,
-		Example: "  triad scan sbom web.cdx.json --keep\n  triad scan sbom - < web.cdx.json",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.scan(cmd, s, func(context.Context, *scan.Scanner) (*scan.Result, error) {
-				if args[0] == "-" {
-					return scan.SBOM(os.Stdin)
-				}
-				f, err := os.Open(args[0])
-				if err != nil {
-					return nil, err
-				}
-				defer func() { _ = f.Close() }()
-				return scan.SBOM(f)
-			})
-		},
-	}
-}
-
-// scan runs a scan, looks its packages up, keeps the result where asked and prints it.
+// scan runs a scan, looks its packages up, keeps the result where asked, sets aside what
+// people and suppliers say does not count, and prints the rest.
 func (a *app) scan(cmd *cobra.Command, s *scanFlags, run func(context.Context, *scan.Scanner) (*scan.Result, error)) error {
 	if !scan.IsSeverity(s.failOn) {
 		return triad.Errorf(triad.CodeInvalid, "--fail-on %s: give low, medium, high, critical or unknown", s.failOn)
 	}
+	filters, err := s.filters.read() // before the work: a file that cannot be read ends it
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), s.timeout)
 	defer cancel()
+	started := time.Now()
 	result, err := a.examine(ctx, s, run)
 	if err != nil {
 		return err
@@ -216,7 +110,7 @@ func (a *app) scan(cmd *cobra.Command, s *scanFlags, run func(context.Context, *
 		a.say("not read: %s: %s", u.Section, u.Reason)
 	}
 	if s.keep || cmd.Flags().Changed("data") || cmd.Flags().Changed("server") {
-		report := result.Report()
+		report := result.Report() // all that was seen: exceptions in the estate are the estate's own
 		report.Tenant = a.tenant
 		if err := a.keep(ctx, report); err != nil {
 			return err
@@ -225,17 +119,20 @@ func (a *app) scan(cmd *cobra.Command, s *scanFlags, run func(context.Context, *
 			a.say("%s: %s", report.Scope, note)
 		}
 	}
-	err = a.result(result,
-		func(w io.Writer) error {
-			return result.Table(w, s.packages)
-		},
-		map[string]func(io.Writer) error{"cyclonedx": func(w io.Writer) error {
-			return sbom.Write(w, result.Document(), result.Found(), version, time.Now())
-		}})
-	if err == nil && s.exitCode != 0 && result.AtLeast(s.failOn) > 0 {
+	if err := filters.apply(s, result); err != nil {
+		return err
+	}
+	for _, note := range filters.notes() {
+		a.say("%s", note)
+	}
+	doc := document(result, started)
+	if err := a.writeScan(s, result, doc, filters.baseline); err != nil {
+		return err
+	}
+	if s.exitCode != 0 && doc.AtLeast(s.failOn) > 0 {
 		return exitStatus(s.exitCode)
 	}
-	return err
+	return nil
 }
 
 // examine runs a scan and looks its packages up.

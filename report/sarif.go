@@ -1,0 +1,354 @@
+package report
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/triad-security/triad"
+)
+
+// SARIF 2.1.0, OASIS Standard, errata 01. Only the objects that are used.
+type (
+	sarifLog struct {
+		Schema  string     `json:"$schema"`
+		Version string     `json:"version"`
+		Runs    []sarifRun `json:"runs"`
+	}
+	sarifRun struct {
+		Tool        sarifTool            `json:"tool"`
+		Invocations []sarifInvocation    `json:"invocations"`
+		Bases       map[string]sarifBase `json:"originalUriBaseIds"`
+		Automation  sarifAutomation      `json:"automationDetails"`
+		Results     []sarifResult        `json:"results"`
+		Properties  map[string]any       `json:"properties,omitempty"`
+		ColumnKind  string               `json:"columnKind"`
+	}
+	sarifTool struct {
+		Driver sarifDriver `json:"driver"`
+	}
+	sarifDriver struct {
+		Name           string      `json:"name"`
+		Version        string      `json:"version,omitempty"`
+		InformationURI string      `json:"informationUri,omitempty"`
+		Rules          []sarifRule `json:"rules"`
+		Notifications  []sarifRule `json:"notifications,omitempty"`
+	}
+	sarifRule struct {
+		ID            string         `json:"id"`
+		Name          string         `json:"name,omitempty"`
+		Short         sarifText      `json:"shortDescription"`
+		Full          *sarifText     `json:"fullDescription,omitempty"`
+		Help          *sarifText     `json:"help,omitempty"`
+		HelpURI       string         `json:"helpUri,omitempty"`
+		Configuration *sarifLevel    `json:"defaultConfiguration,omitempty"`
+		Properties    map[string]any `json:"properties,omitempty"`
+	}
+	sarifLevel struct {
+		Level string `json:"level"`
+	}
+	sarifText struct {
+		Text string `json:"text"`
+	}
+	sarifBase struct {
+		Description sarifText `json:"description"`
+	}
+	sarifAutomation struct {
+		ID string `json:"id"`
+	}
+	sarifInvocation struct {
+		Successful    bool                `json:"executionSuccessful"`
+		Start         string              `json:"startTimeUtc,omitempty"`
+		End           string              `json:"endTimeUtc,omitempty"`
+		Notifications []sarifNotification `json:"toolExecutionNotifications,omitempty"`
+	}
+	sarifNotification struct {
+		Descriptor sarifReference `json:"descriptor"`
+		Level      string         `json:"level"`
+		Message    sarifText      `json:"message"`
+	}
+	sarifReference struct {
+		ID    string `json:"id"`
+		Index int    `json:"index"`
+	}
+	sarifResult struct {
+		RuleID       string             `json:"ruleId"`
+		RuleIndex    int                `json:"ruleIndex"`
+		Level        string             `json:"level"`
+		Message      sarifText          `json:"message"`
+		Locations    []sarifLocation    `json:"locations"`
+		Fingerprints map[string]string  `json:"partialFingerprints"`
+		Suppressions []sarifSuppression `json:"suppressions,omitempty"`
+		Properties   map[string]any     `json:"properties,omitempty"`
+	}
+	sarifSuppression struct {
+		Kind          string         `json:"kind"`
+		Status        string         `json:"status"`
+		Justification string         `json:"justification"`
+		Properties    map[string]any `json:"properties,omitempty"`
+	}
+	sarifLocation struct {
+		Physical sarifPhysical  `json:"physicalLocation"`
+		Logical  []sarifLogical `json:"logicalLocations,omitempty"`
+	}
+	sarifPhysical struct {
+		Artifact sarifArtifact `json:"artifactLocation"`
+		Region   sarifRegion   `json:"region"`
+	}
+	sarifArtifact struct {
+		URI  string `json:"uri"`
+		Base string `json:"uriBaseId"`
+	}
+	sarifRegion struct {
+		StartLine int `json:"startLine"`
+	}
+	sarifLogical struct {
+		Name string `json:"fullyQualifiedName"`
+		Kind string `json:"kind"`
+	}
+)
+
+// SARIF writes a document as SARIF 2.1.0: every rule that was looked for also where nothing
+// was found, what was set aside as suppressed results, and what could not be read as
+// notifications. A run whose packages or vulnerabilities were not read was not successful.
+func SARIF(w io.Writer, d *Document) error {
+	s := &sarifWriter{d: d, base: "%SRCROOT%", index: map[string]int{}, seen: map[string]int{}}
+	about := "The folder that was scanned."
+	if d.Artifact.Type == "image" {
+		s.base, about = "IMAGE", "The root of the image's file system: "+d.Artifact.Name+" "+d.Artifact.Digest
+	}
+	s.rules()
+	for _, v := range d.Vulnerabilities {
+		s.vulnerability(v, nil)
+	}
+	for _, f := range d.Findings {
+		s.finding(f, nil)
+	}
+	said, _ := d.setAside()
+	for _, one := range said {
+		if one.Vulnerability != nil {
+			s.vulnerability(*one.Vulnerability, &one.Suppression)
+		} else if one.Finding != nil {
+			s.finding(*one.Finding, &one.Suppression)
+		}
+	}
+	if s.results == nil {
+		s.results = []sarifResult{}
+	}
+	run := sarifRun{
+		Tool:        sarifTool{sarifDriver{Name: d.Tool.Name, Version: d.Tool.Version, InformationURI: d.Tool.URL, Rules: s.list}},
+		Invocations: []sarifInvocation{{Successful: !d.coreUnread(), Start: utc(d.Started), End: utc(d.At)}},
+		Bases:       map[string]sarifBase{s.base: {sarifText{strings.TrimSpace(about)}}},
+		// GitHub tells the uploads of several images apart by this.
+		Automation: sarifAutomation{"triad/" + d.Artifact.Type + "/" + d.Artifact.Name + "/"},
+		Results:    s.results,
+		ColumnKind: "unicodeCodePoints",
+	}
+	if d.Artifact.Digest != "" {
+		run.Properties = map[string]any{"digest": d.Artifact.Digest}
+	}
+	run.Tool.Driver.Notifications, run.Invocations[0].Notifications = s.notifications()
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{run}})
+}
+
+func utc(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}
+
+type sarifWriter struct {
+	d       *Document
+	base    string
+	list    []sarifRule
+	index   map[string]int // rule → its place in list
+	results []sarifResult
+	seen    map[string]int // fingerprint → how many have it
+}
+
+// rules lists those that were looked for, then those of what was found.
+func (s *sarifWriter) rules() {
+	s.list = []sarifRule{}
+	for _, r := range s.d.Rules {
+		s.rule(r, nil)
+	}
+	found, other := slices.Clone(s.d.Vulnerabilities), slices.Clone(s.d.Findings)
+	said, _ := s.d.setAside()
+	for _, one := range said {
+		if one.Vulnerability != nil {
+			found = append(found, *one.Vulnerability)
+		} else if one.Finding != nil {
+			other = append(other, *one.Finding)
+		}
+	}
+	worst := map[string]triad.Vulnerability{}
+	for _, v := range found {
+		if w, ok := worst[v.ID]; !ok || Rank(v.Severity) < Rank(w.Severity) || Rank(v.Severity) == Rank(w.Severity) && v.CVSS > w.CVSS {
+			worst[v.ID] = v
+		}
+	}
+	for _, v := range found {
+		w := worst[v.ID]
+		r := Rule{ID: v.ID, Kind: triad.FindingVulnerability, Title: w.Summary, Severity: w.Severity, URL: advisoryURL(v.ID)}
+		if r.Title == "" {
+			r.Title = v.ID + " in " + v.Package
+		}
+		r.Help = sentence(w)
+		s.rule(r, securitySeverity(w.Severity, w.CVSS))
+	}
+	for _, f := range other {
+		s.rule(Rule{ID: f.ID, Kind: f.Kind, Title: title(f), Severity: f.Severity, Help: f.Fix}, nil)
+	}
+}
+
+func (s *sarifWriter) rule(r Rule, score any) {
+	if _, ok := s.index[r.ID]; ok {
+		return
+	}
+	s.index[r.ID] = len(s.list)
+	if score == nil {
+		score = securitySeverity(r.Severity, 0)
+	}
+	rule := sarifRule{
+		ID: r.ID, Name: r.ID, Short: sarifText{line(r.Title, 1024)}, HelpURI: r.URL,
+		Configuration: &sarifLevel{level(r.Severity)},
+		Properties:    map[string]any{"tags": []string{"security", string(r.Kind)}, "precision": "high"},
+	}
+	if rule.Short.Text == "" {
+		rule.Short.Text = r.ID
+	}
+	help := rule.Short.Text
+	if r.Help != "" {
+		help = line(r.Help, 4096)
+	}
+	rule.Full, rule.Help = &sarifText{help}, &sarifText{help}
+	if score != nil {
+		rule.Properties["security-severity"] = score
+	}
+	s.list = append(s.list, rule)
+}
+
+// level is SARIF's for a severity.
+func level(severity string) string {
+	switch severity {
+	case "critical", "high":
+		return "error"
+	case "low":
+		return "note"
+	}
+	return "warning"
+}
+
+// securitySeverity is the number by which GitHub shows critical (over 9.0), high (7.0),
+// medium (4.0) and low: the CVSS score where it says the same as the severity, which may be
+// the distribution's, else one in the middle of the severity's band. nil for unknown.
+func securitySeverity(word string, cvss float64) any {
+	bands := map[string]struct{ low, high, middle float64 }{
+		"critical": {9.1, 10, 9.5}, "high": {7, 9, 8}, "medium": {4, 6.9, 5.5}, "low": {0.1, 3.9, 2},
+	}
+	b, ok := bands[word]
+	switch {
+	case !ok:
+		return nil
+	case cvss >= b.low && cvss <= b.high:
+		return strconv.FormatFloat(cvss, 'f', 1, 64)
+	}
+	return strconv.FormatFloat(b.middle, 'f', 1, 64)
+}
+
+func (s *sarifWriter) vulnerability(v triad.Vulnerability, set *triad.Suppression) {
+	p := map[string]any{"kind": "vulnerability", "package": v.Package, "version": v.Version, "severity": severity(v.Severity), "cvss": v.CVSS, "epss": v.EPSS, "kev": v.KEV}
+	for key, value := range map[string]string{"purl": v.PURL, "fixed": v.Fixed, "layer": v.Layer, "step": v.Step, "origin": string(v.Origin), "advisory": v.Advisory} {
+		if value != "" {
+			p[key] = value
+		}
+	}
+	if v.Linked != nil {
+		p["linked"] = *v.Linked
+	}
+	s.add(sarifResult{
+		RuleID: v.ID, Level: level(v.Severity), Message: sarifText{line(sentence(v), 4096)}, Properties: p,
+		Locations: []sarifLocation{s.location(v.Path, 0, v.Package+"@"+v.Version)},
+	}, []string{"vulnerability", v.ID, v.Package, v.Path}, set)
+}
+
+func (s *sarifWriter) finding(f triad.Finding, set *triad.Suppression) {
+	p := map[string]any{"kind": string(f.Kind), "severity": severity(f.Severity)}
+	for key, value := range map[string]string{"layer": f.Layer, "step": f.Step, "origin": string(f.Origin), "fix": f.Fix} {
+		if value != "" {
+			p[key] = value
+		}
+	}
+	text := title(f)
+	if f.Detail != "" {
+		text += ": " + f.Detail
+	}
+	s.add(sarifResult{
+		RuleID: f.ID, Level: level(f.Severity), Message: sarifText{line(text, 4096)}, Properties: p,
+		Locations: []sarifLocation{s.location(f.Path, f.Line, "")},
+	}, []string{string(f.Kind), f.ID, f.Path, f.Detail}, set)
+}
+
+// location says where something is. GitHub wants a line of every result; where none is known
+// it is the first.
+func (s *sarifWriter) location(path string, n int, module string) sarifLocation {
+	if path == "" {
+		path = s.d.Artifact.Name
+	}
+	uri := (&url.URL{Path: relative(path)}).EscapedPath()
+	l := sarifLocation{Physical: sarifPhysical{Artifact: sarifArtifact{URI: strings.ReplaceAll(uri, ":", "%3A"), Base: s.base}, Region: sarifRegion{max(n, 1)}}}
+	if module != "" {
+		l.Logical = []sarifLogical{{Name: printable(module), Kind: "module"}}
+	}
+	return l
+}
+
+// add numbers a result and gives it a fingerprint that stays when versions and lines change.
+func (s *sarifWriter) add(r sarifResult, identity []string, set *triad.Suppression) {
+	sum := sha256.Sum256([]byte(strings.Join(identity, "\x00")))
+	print := hex.EncodeToString(sum[:16])
+	s.seen[print]++
+	print += ":" + strconv.Itoa(s.seen[print])
+	r.Fingerprints = map[string]string{"primaryLocationLineHash": print, "triad/v1": print}
+	r.RuleIndex = s.index[r.RuleID]
+	if set != nil {
+		suppression := sarifSuppression{Kind: "external", Status: "accepted", Justification: line(set.Reason, 4096), Properties: map[string]any{"source": set.Source}}
+		for key, value := range map[string]string{"vex_status": set.Status, "vex_justification": set.Justification, "owner": set.Owner} {
+			if value != "" {
+				suppression.Properties[key] = value
+			}
+		}
+		if set.Expires != nil {
+			suppression.Properties["expires"] = set.Expires.UTC().Format(time.RFC3339)
+		}
+		r.Suppressions = []sarifSuppression{suppression}
+	}
+	s.results = append(s.results, r)
+}
+
+func (s *sarifWriter) notifications() (descriptors []sarifRule, all []sarifNotification) {
+	index := map[string]int{}
+	for _, u := range s.d.Unread {
+		id := "unread/" + u.Section
+		if _, ok := index[id]; !ok {
+			index[id] = len(descriptors)
+			descriptors = append(descriptors, sarifRule{ID: id, Short: sarifText{"Something of " + u.Section + " could not be read; it is not clean."}})
+		}
+		level := "warning"
+		if u.Section == "packages" || u.Section == "vulnerabilities" {
+			level = "error"
+		}
+		all = append(all, sarifNotification{Descriptor: sarifReference{id, index[id]}, Level: level, Message: sarifText{line("Not read: "+u.Section+": "+u.Reason, 4096)}})
+	}
+	return descriptors, all
+}
