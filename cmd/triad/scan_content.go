@@ -8,12 +8,15 @@ import (
 
 	"github.com/triad-security/triad"
 	"github.com/triad-security/triad/build/inspect"
+	"github.com/triad-security/triad/build/malware"
 	"github.com/triad-security/triad/build/secret"
 )
 
 // contentFlags say what is looked for beside packages.
 type contentFlags struct {
 	scanners []string
+	malware  malware.Options
+	clamdMax int64 // MiB
 }
 
 // scanners are the classes of finding by the words that people give, and their sections.
@@ -29,6 +32,9 @@ var scanners = []struct{ word, section string }{
 func (a *app) contentFlags(f *pflag.FlagSet) *contentFlags {
 	c := &contentFlags{}
 	f.StringSliceVar(&c.scanners, "scanners", []string{"vuln", "secret"}, "what to look for: vuln, secret, malware, misconfig, code; packages are always listed")
+	f.StringVar(&c.malware.Clamd, "clamd", "", "look for malware with ClamAV's daemon at unix:///run/clamav/clamd.ctl, tcp://host:3310 or auto; implies --scanners malware")
+	f.Int64Var(&c.clamdMax, "clamd-max-file", 100, "MaxFileSize of that daemon in MiB: it does not look at larger files, so they are not read")
+	f.StringSliceVar(&c.malware.Hashes, "malware-hashes", nil, "`file` with SHA-256 of known malware, one a line, or MalwareBazaar's CSV (repeatable); implies --scanners malware")
 	return c
 }
 
@@ -49,6 +55,14 @@ func (c *contentFlags) inspectors() ([]inspect.Inspector, error) {
 	var all []inspect.Inspector
 	if c.wants("secret") {
 		all = append(all, secret.New())
+	}
+	if c.wants("malware") || c.malware.Clamd != "" || len(c.malware.Hashes) > 0 {
+		c.malware.ClamdMaxFile = c.clamdMax << 20
+		engines, err := malware.New(c.malware)
+		if err != nil {
+			return nil, triad.Errorf(triad.CodeInvalid, "%v", err)
+		}
+		all = append(all, engines...)
 	}
 	return all, nil
 }
