@@ -133,6 +133,23 @@ func (w *writer) ranges(list []Range) {
 	}
 }
 
+func (w *writer) imports(list []GoPackage) {
+	for _, i := range list {
+		w.string(i.Path)
+		w.strings(i.Symbols)
+		w.strings(i.GOOS)
+		w.strings(i.GOARCH)
+	}
+}
+
+func (r *reader) imports() []GoPackage {
+	var out []GoPackage
+	for r.s != "" && !r.bad {
+		out = append(out, GoPackage{Path: r.string(), Symbols: r.strings(), GOOS: r.strings(), GOARCH: r.strings()})
+	}
+	return out
+}
+
 func (r *reader) byte(limit byte) byte {
 	if r.s == "" || r.s[0] > limit {
 		r.bad, r.s = true, ""

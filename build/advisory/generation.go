@@ -23,7 +23,7 @@ import (
 const (
 	magic      = "TRIADADV"
 	endMagic   = "TRIADEND"
-	format     = 1
+	format     = 2 // 2: Go's imports and custom ranges
 	headerSize = 16
 	footerSize = 28
 	maxContent = 64 << 20
@@ -175,6 +175,7 @@ type Hit struct {
 	Affected
 	record, versions pointer
 	segment          *table
+	imports          string // encoded
 }
 
 // Record reads the record.
@@ -193,6 +194,13 @@ func (h *Hit) Record() (*Record, error) {
 
 // HasVersions reports whether the record lists versions.
 func (h *Hit) HasVersions() bool { return h.versions.length > 0 }
+
+// Functions says which Go packages and functions the record names for the package.
+func (h *Hit) Functions() ([]GoPackage, error) {
+	r := reader{s: h.imports}
+	out := r.imports()
+	return out, r.err()
+}
 
 // List reads the list of affected versions.
 func (h *Hit) List() ([]string, error) {
@@ -263,7 +271,7 @@ func (g *Generation) Lookup(family, name string, accept func(ecosystem string) b
 				one := reader{s: p.string()}
 				h := Hit{segment: s.table, record: one.pointer()}
 				h.Ecosystem, h.Name, h.Ranges, h.versions = ecosystem, name, one.ranges(), one.pointer()
-				h.Severity, h.Word = one.severities(), one.string()
+				h.Severity, h.Word, h.Custom, h.imports = one.severities(), one.string(), one.ranges(), one.string()
 				if one.bad || p.bad {
 					return nil, errDamaged
 				}

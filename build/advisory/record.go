@@ -20,6 +20,8 @@ const (
 	maxSummary     = 300  // bytes kept
 	maxExploits    = 3    // exploit references kept of a record
 	maxNameList    = 4096 // aliases, upstream or related ids
+	maxImports     = 1024 // vulnerable Go packages; the most known is 40
+	maxSymbols     = 8192 // of one of them; the most known is some hundreds
 )
 
 // Record is what is kept of one OSV record beside its affected packages.
@@ -90,6 +92,21 @@ type Affected struct {
 	Versions  []string
 	Severity  []Severity
 	Word      string
+	// Custom are ranges in the project's own numbering, where that is not the module system's
+	// (Go vulnerability database, custom_ranges).
+	Custom []Range
+	// Imports say which packages of a Go module are vulnerable, and which functions of them.
+	Imports []GoPackage
+}
+
+// GoPackage is a vulnerable package of a Go module
+// (https://go.dev/doc/security/vuln/database#schema, ecosystem_specific.imports).
+type GoPackage struct {
+	Path string
+	// Symbols are functions, methods as Type.Method; none means all of the package.
+	Symbols []string
+	// GOOS and GOARCH restrict it to platforms; empty means all.
+	GOOS, GOARCH []string
 }
 
 // wire is an OSV record as published (schema 1.7, https://ossf.github.io/osv-schema/).
@@ -121,32 +138,40 @@ type wireAffected struct {
 		Ecosystem string `json:"ecosystem"`
 		Name      string `json:"name"`
 	} `json:"package"`
-	Ranges []struct {
-		Type   string `json:"type"`
-		Events []struct {
-			Introduced   *string `json:"introduced"`
-			Fixed        *string `json:"fixed"`
-			LastAffected *string `json:"last_affected"`
-			Limit        *string `json:"limit"`
-		} `json:"events"`
-	} `json:"ranges"`
+	Ranges    []wireRange    `json:"ranges"`
 	Versions  []string       `json:"versions"`
 	Severity  []wireSeverity `json:"severity"`
 	Database  wireSpecific   `json:"database_specific"`
 	Ecosystem wireSpecific   `json:"ecosystem_specific"`
 }
 
-// wireSpecific reads the few keys that carry a severity word; publishers may put anything
-// there, of any type.
-type wireSpecific struct{ word string }
+type wireRange struct {
+	Type   string `json:"type"`
+	Events []struct {
+		Introduced   *string `json:"introduced"`
+		Fixed        *string `json:"fixed"`
+		LastAffected *string `json:"last_affected"`
+		Limit        *string `json:"limit"`
+	} `json:"events"`
+}
+
+// wireSpecific reads the few keys that carry a severity word, and what the Go vulnerability
+// database adds; publishers may put anything there, of any type.
+type wireSpecific struct {
+	word    string
+	custom  []wireRange
+	imports []GoPackage
+}
 
 func (s *wireSpecific) UnmarshalJSON(data []byte) error {
 	if len(data) == 0 || data[0] != '{' {
 		return nil
 	}
 	var v struct {
-		Severity any `json:"severity"` // GHSA, Ubuntu, openEuler
-		Urgency  any `json:"urgency"`  // Debian
+		Severity any             `json:"severity"` // GHSA, Ubuntu, openEuler
+		Urgency  any             `json:"urgency"`  // Debian
+		Custom   json.RawMessage `json:"custom_ranges"`
+		Imports  json.RawMessage `json:"imports"`
 	}
 	if err := json.Unmarshal(data, &v); err != nil {
 		return err
@@ -155,6 +180,13 @@ func (s *wireSpecific) UnmarshalJSON(data []byte) error {
 		if word, ok := x.(string); ok && s.word == "" {
 			s.word = SeverityWord(word)
 		}
+	}
+	// Another publisher's keys of these names are not Go's, and no fault of the record.
+	if len(v.Custom) > 0 && json.Unmarshal(v.Custom, &s.custom) != nil {
+		s.custom = nil
+	}
+	if len(v.Imports) > 0 && json.Unmarshal(v.Imports, &s.imports) != nil {
+		s.imports = nil
 	}
 	return nil
 }
@@ -263,7 +295,40 @@ func (w *wireAffected) convert() (Affected, bool, error) {
 			return a, false, fmt.Errorf("version is longer than %d bytes", maxVersion)
 		}
 	}
-	for _, g := range w.Ranges {
+	var err error
+	if a.Ranges, err = ranges(w.Ranges); err != nil {
+		return a, false, err
+	}
+	if Family(a.Ecosystem) == "Go" {
+		if a.Custom, err = ranges(w.Ecosystem.custom); err != nil {
+			return a, false, fmt.Errorf("custom_ranges: %w", err)
+		}
+		for i := range a.Custom {
+			a.Custom[i].Type = RangeSemver // they say ECOSYSTEM, and are compared as Go's versions are
+		}
+		a.Imports = imports(w.Ecosystem.imports)
+	}
+	return a, true, nil
+}
+
+// imports keeps those that can be looked for.
+func imports(all []GoPackage) []GoPackage {
+	var out []GoPackage
+	for _, i := range all[:min(len(all), maxImports)] {
+		if i.Path == "" || len(i.Path) > maxNameLength || len(i.Symbols) > maxSymbols {
+			return nil // half of them would call what is not listed clean
+		}
+		out = append(out, i)
+	}
+	if len(all) > maxImports {
+		return nil
+	}
+	return out
+}
+
+func ranges(all []wireRange) ([]Range, error) {
+	var list []Range
+	for _, g := range all {
 		out := Range{}
 		switch g.Type {
 		case "ECOSYSTEM":
@@ -272,7 +337,7 @@ func (w *wireAffected) convert() (Affected, bool, error) {
 		case "GIT":
 			continue
 		default:
-			return a, false, fmt.Errorf("range type %q is unknown", clip(g.Type, 40))
+			return nil, fmt.Errorf("range type %q is unknown", clip(g.Type, 40))
 		}
 		for _, e := range g.Events {
 			for i, v := range [...]*string{Introduced: e.Introduced, LastAffected: e.LastAffected, Fixed: e.Fixed, Limit: e.Limit} {
@@ -280,16 +345,16 @@ func (w *wireAffected) convert() (Affected, bool, error) {
 					continue
 				}
 				if *v == "" || len(*v) > maxVersion {
-					return a, false, fmt.Errorf("%v has no usable version", EventKind(i))
+					return nil, fmt.Errorf("%v has no usable version", EventKind(i))
 				}
 				out.Events = append(out.Events, Event{Kind: EventKind(i), Version: *v})
 			}
 		}
 		if len(out.Events) > 0 {
-			a.Ranges = append(a.Ranges, out)
+			list = append(list, out)
 		}
 	}
-	return a, true, nil
+	return list, nil
 }
 
 // severities keeps CVSS vectors; a severity that is a word (Ubuntu) goes to word where that is empty.

@@ -86,6 +86,10 @@ func (o *osvWriter) posting(record pointer, a *Affected) error {
 	w.pointer(list)
 	w.severities(a.Severity)
 	w.string(a.Word)
+	w.ranges(a.Custom)
+	var imports writer
+	imports.imports(a.Imports)
+	w.string(string(imports.b))
 
 	family := Family(a.Ecosystem)
 	if o.families[family] == nil {
