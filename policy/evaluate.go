@@ -32,7 +32,7 @@ func (s *Set) Evaluate(ctx context.Context, phase Phase, subject *Subject) (*Eva
 	}
 	e := &evaluation{ctx: ctx, vars: newActivation(env.CELTypeAdapter(), subject), subject: subject, unread: map[string][]Unread{}}
 	for _, u := range subject.Unread {
-		for _, section := range affected(u.Section) {
+		for _, section := range Affected(u.Section) {
 			e.unread[section] = append(e.unread[section], u)
 		}
 	}

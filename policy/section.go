@@ -101,8 +101,8 @@ func unknowns(section, item string) (patterns []*cel.AttributePatternType) {
 	return patterns
 }
 
-// affected says which known sections an unread one stands for.
-func affected(section string) []string {
+// Affected says which known sections an unread one stands for.
+func Affected(section string) []string {
 	switch section {
 	case SectionPackages:
 		return []string{SectionPackages, SectionVulnerabilities}

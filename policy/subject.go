@@ -197,7 +197,7 @@ type Finding struct {
 
 // Unread is a section that was not read, and why.
 type Unread struct {
-	Scope   string `json:"scope"`
+	Scope   string `json:"scope,omitempty"`
 	Section string `json:"section"`
 	Reason  string `json:"reason"`
 }

@@ -108,6 +108,8 @@ var groups = []struct {
 	}},
 	{"look", "Look at what you build, deploy and run:", []func(*app) *cobra.Command{
 		newScanCommand,
+		newGateCommand,
+		newPolicyCommand,
 		newCollectCommand,
 	}},
 	{"run", "Run Triad:", []func(*app) *cobra.Command{

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/policy"
+)
+
+// gateFlags are those of one gate.
+type gateFlags struct {
+	scanFlags
+	policies policyFlags
+	require  []string
+	phase    string
+	platform string
+	insecure bool
+}
+
+func newGateCommand(a *app) *cobra.Command {
+	g := &gateFlags{}
+	cmd := &cobra.Command{
+		Use:   "gate TARGET...",
+		Short: "Let an artifact pass or refuse it, by guardrails",
+		Long: `Scans each target, or reads what "triad scan --format json" wrote of it, and asks the
+guardrails: those that come with Triad, those in the data directory's policy folder, and those
+given by --policy. Says what refuses it, why, and the smallest change that would let it pass.
+
+A target is an image reference, docker:REFERENCE, oci:DIR, an archive or OCI layout, a folder, a
+CycloneDX bill of materials, a scan as JSON, or - for one of the last three on standard input.
+
+What was not read is never taken for clean: a guardrail that stands on it is unknown, and says
+itself what follows. --require makes a class of finding required: unread is then refused.
+
+With --server, or with --data of a directory that holds an estate, each finding carries the
+decision that it has where the image, or an older one of its repository, runs today.
+
+The status is 0 when all pass, 2 when one is refused, 1 when it could not be found out.`,
+		Example: `  triad gate registry.example.com/shop/web:1.0
+  triad gate web.tar --policy guardrails --format json
+  triad scan image web:1.0 --format json | triad gate -
+  triad gate web.tar --require malware --server https://triad.example.com`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.gate(cmd, g, args) },
+	}
+	f := cmd.Flags()
+	a.examineFlags(f, &g.scanFlags)
+	// A gate looks for everything unless told otherwise.
+	var all []string
+	for _, s := range scanners {
+		all = append(all, s.word)
+	}
+	g.content.scanners = all
+	f.Lookup("scanners").DefValue = "[" + strings.Join(all, ",") + "]"
+	g.policies.flags(f)
+	f.StringSliceVar(&g.require, "require", nil, "refuse when this was not read: vulnerabilities, secrets, malware, code, misconfigurations, signature, registry, decisions (repeatable)")
+	f.StringVar(&g.phase, "phase", string(policy.Build), "which guardrails are asked: build, deploy")
+	f.StringVar(&g.platform, "platform", "", "platform of an image for several, such as linux/arm64")
+	f.BoolVar(&g.insecure, "insecure", false, "speak plain HTTP to the registry")
+	return cmd
+}
+
+// gated is the result of triad gate.
+type gated struct {
+	Verdict policy.Verdict `json:"verdict"`
+	Targets []gatedTarget  `json:"targets"`
+}
+
+// gatedTarget is what the gate says of one target.
+type gatedTarget struct {
+	Target string `json:"target"`
+	// Error says why nothing could be found out of it; the verdict is then unknown.
+	Error      string                    `json:"error,omitempty"`
+	Artifact   gatedArtifact             `json:"artifact"`
+	Verdict    policy.Verdict            `json:"verdict"`
+	Guardrails []policy.Result           `json:"guardrails"`
+	Exceptions []policy.ExceptionOutcome `json:"exceptions"`
+	// Fixes are the changes that would remove what refuses, those that remove most first.
+	Fixes  []gateFix      `json:"fixes"`
+	Unread []triad.Unread `json:"unread"`
+	At     time.Time      `json:"at"`
+}
+
+// gatedArtifact names what was scanned.
+type gatedArtifact struct {
+	Type   string `json:"type"`
+	Name   string `json:"name"`
+	Digest string `json:"digest,omitempty"`
+}
+
+func (a *app) gate(cmd *cobra.Command, g *gateFlags, targets []string) error {
+	ctx, cancel := context.WithTimeout(cmd.Context(), g.timeout)
+	defer cancel()
+	if g.phase != string(policy.Build) && g.phase != string(policy.Deploy) {
+		return triad.Errorf(triad.CodeInvalid, "--phase %s is none of build, deploy", g.phase)
+	}
+	for _, r := range g.require {
+		if !slices.Contains(requirable, r) {
+			return triad.Errorf(triad.CodeInvalid, "--require %s is none of %s", r, strings.Join(requirable, ", "))
+		}
+	}
+	set, err := a.policies(&g.policies)
+	if err != nil {
+		return err
+	}
+	out := &gated{Verdict: policy.Allowed, Targets: []gatedTarget{}}
+	failed := 0
+	for _, target := range targets {
+		t, err := a.gateTarget(ctx, g, set, target)
+		if err != nil {
+			failed++
+			a.say("%s: %s", target, err)
+			t = &gatedTarget{
+				Target: target, Error: err.Error(), Verdict: policy.Unknown, Guardrails: []policy.Result{},
+				Exceptions: []policy.ExceptionOutcome{}, Fixes: []gateFix{}, Unread: []triad.Unread{}, At: time.Now(),
+			}
+		}
+		out.Targets = append(out.Targets, *t)
+	}
+	out.Verdict = worst(out.Targets)
+	if err := a.result(out, func(w io.Writer) error { return printGate(w, out) }, nil); err != nil {
+		return err
+	}
+	switch {
+	case out.Verdict == policy.Refused:
+		return exitStatus(2)
+	case failed > 0:
+		return fmt.Errorf("%d of %d targets could not be judged", failed, len(targets))
+	}
+	return nil
+}
+
+// worst is the verdict over all targets: one that is refused refuses all.
+func worst(targets []gatedTarget) policy.Verdict {
+	v := policy.Allowed
+	rank := []policy.Verdict{policy.Allowed, policy.Warned, policy.Unknown, policy.Refused}
+	for _, t := range targets {
+		if slices.Index(rank, t.Verdict) > slices.Index(rank, v) {
+			v = t.Verdict
+		}
+	}
+	return v
+}
+
+func (a *app) gateTarget(ctx context.Context, g *gateFlags, set *policy.Set, target string) (*gatedTarget, error) {
+	result, err := a.gateScan(ctx, g, target)
+	if err != nil {
+		return nil, err
+	}
+	subject, err := a.gateSubject(ctx, g, result)
+	if err != nil {
+		return nil, err
+	}
+	e, err := set.Evaluate(ctx, policy.Phase(g.phase), subject)
+	if err != nil {
+		return nil, err
+	}
+	required(g.require, subject, e)
+	t := &gatedTarget{
+		Target: target, Artifact: gatedArtifact{result.Artifact.Type, result.Artifact.Name, result.Artifact.Digest},
+		Verdict: e.Verdict, Guardrails: e.Guardrails, Exceptions: e.Exceptions, Fixes: fixes(e), Unread: unreadOf(subject), At: e.At,
+	}
+	return t, nil
+}
+
+// requirable are the sections that --require can name.
+var requirable = []string{
+	policy.SectionVulnerabilities, policy.SectionSecrets, policy.SectionMalware, policy.SectionCode, policy.SectionMisconfigurations,
+	policy.SectionSignature, policy.SectionRegistry, policy.SectionDecisions,
+}
+
+// required adds what --require demands, as a guardrail of its own.
+func required(sections []string, s *policy.Subject, e *policy.Evaluation) {
+	for _, section := range sections {
+		r := policy.Result{
+			Guardrail: "require-" + section, Description: section + " must have been read", Owner: "--require", Severity: "high",
+			Mode: policy.Enforce, Source: "--require", Verdict: policy.Allowed, Effect: policy.EffectNone,
+			Reasons: []policy.Reason{}, Excepted: []policy.Excepted{}, Unread: []policy.Unread{},
+		}
+		for _, u := range s.Unread {
+			if slices.Contains(policy.Affected(u.Section), section) {
+				r.Verdict, r.Effect = policy.Unknown, policy.EffectRefuse
+				r.Unread = append(r.Unread, u)
+			}
+		}
+		if r.Effect == policy.EffectRefuse {
+			e.Verdict = policy.Refused
+		}
+		e.Guardrails = append(e.Guardrails, r)
+	}
+}
+
+func unreadOf(s *policy.Subject) []triad.Unread {
+	out := []triad.Unread{}
+	for _, u := range s.Unread {
+		out = append(out, triad.Unread(u))
+	}
+	return out
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+
+	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/build/advisory"
+	"github.com/triad-security/triad/build/scan"
+	"github.com/triad-security/triad/policy"
+	"github.com/triad-security/triad/server/datadir"
+)
+
+// gateSubject is what guardrails decide on: the scan, and what else is known of the artifact.
+func (a *app) gateSubject(ctx context.Context, g *gateFlags, r *scanned) (*policy.Subject, error) {
+	s := scanSubject(r.Result)
+	s.Now = time.Now()
+	s.Freshness.ScanAge = max(0, s.Now.Sub(r.made))
+	unread := func(section, reason string) {
+		s.Unread = append(s.Unread, policy.Unread{Section: section, Reason: reason})
+	}
+	if !r.here {
+		unread(policy.SectionAdvisories, "a scan that was made before does not say how old its advisories are")
+	} else if age, err := a.advisoriesAge(s.Now); err != nil {
+		unread(policy.SectionAdvisories, err.Error())
+	} else {
+		s.Freshness.AdvisoriesAge = age
+	}
+	unread(policy.SectionRegistry, "no registry standard is given")
+	unread(policy.SectionSignature, "nobody is named whose signature counts")
+	return s, nil
+}
+
+// advisoriesAge is how long ago the newest advisory was written: a mirror that has stood still
+// shows it too.
+func (a *app) advisoriesAge(now time.Time) (time.Duration, error) {
+	db, err := advisory.Open(datadir.Dir(a.data).Advisories())
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = db.Close() }()
+	status, err := db.Status()
+	if err != nil {
+		return 0, err
+	}
+	var newest time.Time
+	for _, e := range status.Ecosystems {
+		t := e.Newest
+		if t.IsZero() {
+			t = e.Imported
+		}
+		if t.After(newest) {
+			newest = t
+		}
+	}
+	if newest.IsZero() {
+		return 0, errors.New("the advisories do not say how old they are")
+	}
+	return max(0, now.Sub(newest)), nil
+}
+
+// scanSubject turns a scan into a subject. What the scan does not say it looked at is unread.
+func scanSubject(r *scan.Result) *policy.Subject {
+	s := &policy.Subject{Artifact: policy.Artifact{Type: r.Artifact.Type, Name: r.Artifact.Name}}
+	for _, p := range r.Packages {
+		s.Packages = append(s.Packages, policy.NewPackage(p.Package))
+	}
+	for _, v := range r.Vulnerabilities {
+		s.Vulnerabilities = append(s.Vulnerabilities, policy.NewVulnerability(v.Vulnerability))
+	}
+	for _, x := range []struct {
+		from []triad.Finding
+		to   *[]policy.Finding
+	}{{r.Malware, &s.Malware}, {r.Secrets, &s.Secrets}, {r.Code, &s.Code}, {r.Misconfigurations, &s.Misconfigurations}} {
+		for _, f := range x.from {
+			*x.to = append(*x.to, policy.NewFinding(f))
+		}
+	}
+	for _, u := range r.Unread {
+		s.Unread = append(s.Unread, policy.Unread(u))
+	}
+	for _, section := range []string{
+		policy.SectionPackages, policy.SectionVulnerabilities, policy.SectionSecrets, policy.SectionMalware, policy.SectionCode, policy.SectionMisconfigurations,
+	} {
+		if !slices.Contains(r.Scanned, section) && !slices.ContainsFunc(r.Unread, func(u triad.Unread) bool { return u.Section == section }) {
+			s.Unread = append(s.Unread, policy.Unread{Section: section, Reason: notScanned(r, section)})
+		}
+	}
+	if r.Artifact.Type == scan.ArtifactImage {
+		s.Image = gateImage(r)
+		s.Unread = append(s.Unread,
+			policy.Unread{Section: policy.SectionConfig, Reason: "the scan does not hold the image's configuration"},
+			policy.Unread{Section: policy.SectionBase, Reason: "the scan does not say on which base the image stands"},
+		)
+	}
+	return s
+}
+
+func notScanned(r *scan.Result, section string) string {
+	if r.Artifact.Type == scan.ArtifactSBOM || len(r.Scanned) == 0 {
+		return "the scan does not say that it looked for " + section
+	}
+	return "the scan did not look for " + section
+}
+
+// gateImage names the image by the reference grammar: what a prefix looks like does not count.
+func gateImage(r *scan.Result) policy.Image {
+	i := policy.Image{Ref: r.Artifact.Name, Digest: r.Artifact.Digest, OS: r.Artifact.OS, Architecture: r.Artifact.Architecture}
+	for _, l := range r.Artifact.Layers {
+		i.Layers = append(i.Layers, l.DiffID)
+	}
+	for _, text := range append([]string{r.Artifact.Name}, r.Artifact.Refs...) {
+		ref, err := name.ParseReference(text, name.WeakValidation)
+		if err != nil {
+			continue
+		}
+		i.Ref = text
+		i.Registry = ref.Context().RegistryStr()
+		if i.Registry == name.DefaultRegistry {
+			i.Registry = "docker.io"
+		}
+		i.Repository = i.Registry + "/" + ref.Context().RepositoryStr()
+		if tag, ok := ref.(name.Tag); ok {
+			i.Tag = tag.TagStr()
+		}
+		break
+	}
+	return i
+}
