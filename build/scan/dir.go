@@ -55,6 +55,7 @@ func (s *Scanner) Dir(ctx context.Context, name string) (*Result, error) {
 		}
 	}
 	result.setPackages(all.Packages, all.Distro)
+	result.code = all.Code
 	result.Unread = append(append(result.Unread, d.rec.Unread...), all.Unread...)
 	if d.more > 0 {
 		result.Unread = append(result.Unread, triad.Unread{Section: sectionPackages, Reason: fmt.Sprintf("and %d more files", d.more)})

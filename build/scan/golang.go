@@ -140,7 +140,11 @@ func (a *analyser) wholeProgram(f *image.File, head []byte) (*evidence, error) {
 		return nil, err
 	}
 	defer func() { _ = s.Close() }()
-	return a.goPackages(f, s, s.size)
+	e, err := a.goPackages(f, s, s.size)
+	if e != nil {
+		e.Code = goCodeOf(s, s.size)
+	}
+	return e, err
 }
 
 // searchProgram looks for the build information between two offsets; headSize bytes of the

@@ -88,6 +88,14 @@ func mergeContent(records []*record, contents [][]*content, inspectors []inspect
 			out.Sizes[i] = r.layer.Size
 		}
 	}
+	for _, s := range all {
+		if s.Code != nil {
+			if out.Code == nil {
+				out.Code = map[string]*goCode{}
+			}
+			out.Code[root+s.name] = s.Code
+		}
+	}
 	out.Unread = m.unread(out.Packages)
 	m.findings(out, contents, inspectors)
 	return out

@@ -34,6 +34,7 @@ type evidence struct {
 	Kind     kind
 	Text     string // os-release
 	Packages []found
+	Code     *goCode  // golang: its functions; nil where it does not say
 	Files    []string // deb-files, pypi-files: loadable files, names as there
 	Owns     owns     // deb-files, pypi-files: every file that the package brought
 }
@@ -100,6 +101,7 @@ type merged struct {
 	// Findings are the inspectors', without the asset; FindingLayers says which layer has each.
 	Findings      []triad.Finding
 	FindingLayers []int
+	Code          map[string]*goCode // by path of the program
 }
 
 // mergedKey names a stack of layers, as inspectors see it, in the cache.

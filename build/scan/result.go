@@ -124,6 +124,7 @@ type Result struct {
 
 	image  triad.ImageProps
 	distro sbom.Distro
+	code   map[string]*goCode
 	root   string // dir: its absolute path
 }
 

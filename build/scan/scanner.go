@@ -226,6 +226,7 @@ func (r *Result) assemble(img *image.Image, layers []triad.Layer, m *merged) {
 		r.place(f)
 	}
 	r.setPackages(m.Packages, m.Distro)
+	r.code = m.Code
 	r.Unread = append(r.Unread, m.Unread...)
 	r.Artifact.Layers = layers
 	r.own()
@@ -270,5 +271,6 @@ func (r *Result) Match(ctx context.Context, m triad.Matcher) error {
 	for _, v := range found {
 		r.Vulnerabilities = append(r.Vulnerabilities, Vulnerability{v})
 	}
+	r.link(r.Vulnerabilities)
 	return nil
 }
