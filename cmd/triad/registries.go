@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/pflag"
-	"sigs.k8s.io/yaml"
 
 	"github.com/triad-security/triad/deploy/manifest"
+	"github.com/triad-security/triad/policy/registry"
 )
 
 // trustedRegistries are the registries that the user named: by --trusted-registry, by its
@@ -25,25 +25,38 @@ func (t *trustedRegistries) flag(f *pflag.FlagSet) {
 func (t *trustedRegistries) read(a *app) (manifest.Registries, error) {
 	names := t.names
 	if len(names) == 0 {
-		path := filepath.Join(a.data, "registry.yaml")
-		data, err := os.ReadFile(path)
+		standard, err := a.registryStandard("")
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			names = []string{"auto"}
 		case err != nil:
-			return manifest.Registries{}, fmt.Errorf("reading the trusted registries: %w", err)
-		default:
-			var file struct {
-				Trusted []string `json:"trusted"`
-			}
-			if err := yaml.UnmarshalStrict(data, &file); err != nil {
-				return manifest.Registries{}, fmt.Errorf("%s is not a list of names under trusted: %w", path, err)
-			}
-			names = file.Trusted
+			return manifest.Registries{}, err
+		case standard == nil:
+			return manifest.Auto(), nil
 		}
+		return manifest.Standard(standard), nil
 	}
 	if len(names) == 1 && names[0] == "none" {
 		names = nil
 	}
 	return manifest.TrustRegistries(names)
+}
+
+// registryStandard reads a registry standard, that of the data directory where none is
+// named; nil when there is none.
+func (a *app) registryStandard(path string) (*registry.Standard, error) {
+	named := path != ""
+	if !named {
+		path = filepath.Join(a.data, "registry.yaml")
+	}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) && !named {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the registry standard: %w", err)
+	}
+	standard, err := registry.Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return standard, nil
 }

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/triad-security/triad/policy/registry"
 )
 
 // publicHosts are registries where anybody may open an account and push.
@@ -27,14 +29,20 @@ const minInferred = 2
 // curated places. images maps workloads to their images. Without such registries it infers
 // nothing.
 func InferRegistries(images map[string][]string) Registries {
-	custom := Registries{patterns: curated}
+	custom, err := TrustRegistries(curated)
+	if err != nil {
+		panic(err) // the names above are wrong
+	}
 	users := map[string]map[string]bool{} // host → workloads
 	total := 0
 	for workload, references := range images {
 		counted := false
 		for _, reference := range references {
-			repository, err := Repository(reference)
-			if ok, e := custom.Trusts(reference); err != nil || e != nil || ok {
+			repository, err := registry.Repository(reference)
+			if err != nil {
+				continue
+			}
+			if refusal, _ := custom.Trusts(reference); refusal == "" { // the reference was read above
 				continue
 			}
 			host, _, _ := strings.Cut(repository, "/")
@@ -60,7 +68,12 @@ func InferRegistries(images map[string][]string) Registries {
 		return Registries{}
 	}
 	slices.Sort(hosts)
-	return Registries{patterns: append(hosts, curated...), inferred: hosts}
+	trusted, err := TrustRegistries(append(slices.Clone(hosts), curated...))
+	if err != nil {
+		return Registries{} // a host that no name can have: nothing is inferred of it
+	}
+	trusted.inferred = hosts
+	return trusted
 }
 
 // Inferred lists the registries that were taken for trusted without anybody naming them.

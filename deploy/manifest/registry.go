@@ -2,19 +2,20 @@ package manifest
 
 import (
 	"fmt"
-	"path"
 	"strings"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 
 	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/policy/registry"
 )
 
 // Registries are the registries from which images may come. The zero value trusts nobody in
 // particular, and then nothing is reported.
 type Registries struct {
-	patterns []string
-	inferred []string // those of patterns that nobody named; see InferRegistries
+	standard *registry.Standard
+	inferred []string // those that nobody named; see InferRegistries
 	auto     bool     // infer them from what runs
 }
 
@@ -29,89 +30,57 @@ func (r Registries) Resolve(images map[string][]string) Registries {
 	return InferRegistries(images)
 }
 
+// Standard takes the registries that a registry standard makes official.
+func Standard(s *registry.Standard) Registries { return Registries{standard: s} }
+
 // TrustRegistries reads names such as registry.example.com, ghcr.io/acme, docker.io/library or
 // *.dkr.ecr.us-east-1.amazonaws.com (a star stands for one label of the host). The one word
 // auto stands for those inferred from what runs; see InferRegistries.
 func TrustRegistries(names []string) (Registries, error) {
 	var r Registries
+	s := &registry.Standard{}
 	for _, n := range names {
-		n = strings.TrimSuffix(strings.ToLower(strings.TrimSpace(n)), "/")
-		n = strings.TrimPrefix(strings.TrimPrefix(n, "https://"), "http://")
-		if n == "" {
+		switch strings.ToLower(strings.TrimSpace(n)) {
+		case "":
 			continue
-		}
-		if n == "auto" {
+		case "auto":
 			r.auto = true
 			continue
 		}
-		host, repository, _ := strings.Cut(n, "/")
-		if _, err := name.NewRegistry(strings.ReplaceAll(host, "*", "x")); err != nil {
-			return Registries{}, triad.Errorf(triad.CodeInvalid, "trusted registry %q is not HOST[:PORT][/REPOSITORY]: %w", n, err)
+		parsed, err := registry.ParseName(n)
+		if err != nil {
+			return Registries{}, fmt.Errorf("trusted registry: %w", err)
 		}
-		n = canonicalHost(host)
-		if repository != "" {
-			n += "/" + repository
-		}
-		r.patterns = append(r.patterns, n)
+		s.Entries = append(s.Entries, registry.Entry{Name: parsed, Official: true, Access: registry.Open})
 	}
-	if r.auto && len(r.patterns) > 0 {
+	if r.auto && len(s.Entries) > 0 {
 		return Registries{}, triad.Errorf(triad.CodeInvalid, "trusted registry auto stands alone: name the registries, or have them inferred")
+	}
+	if len(s.Entries) > 0 {
+		r.standard = s
 	}
 	return r, nil
 }
 
 // Configured reports whether anybody named a trusted registry.
-func (r Registries) Configured() bool { return len(r.patterns) > 0 }
+func (r Registries) Configured() bool { return r.standard != nil && len(r.standard.Entries) > 0 }
 
-// Trusts reports whether an image's reference is in a trusted registry or repository.
-func (r Registries) Trusts(reference string) (bool, error) {
-	full, err := Repository(reference)
-	if err != nil {
-		return false, err
+// Trusts says why an image's reference is in no trusted registry or repository; "" when it is in one.
+func (r Registries) Trusts(reference string) (refusal string, err error) {
+	if r.standard == nil {
+		return reference + " is in no registry that was named", nil
 	}
-	host, repository, _ := strings.Cut(full, "/")
-	for _, p := range r.patterns {
-		pHost, pRepository, _ := strings.Cut(p, "/")
-		if !matchHost(pHost, host) {
-			continue
-		}
-		if pRepository == "" || repository == pRepository || strings.HasPrefix(repository, pRepository+"/") {
-			return true, nil
-		}
+	e, listed, err := r.standard.Of(reference)
+	switch {
+	case err != nil:
+		return "", err
+	case !listed:
+		return "image " + reference, nil
 	}
-	return false, nil
-}
-
-func matchHost(pattern, host string) bool {
-	p, h := strings.Split(pattern, "."), strings.Split(host, ".")
-	if len(p) != len(h) {
-		return false
+	if why := e.Refuses(time.Now()); why != "" {
+		return "image " + reference + ": " + why, nil
 	}
-	for i := range p {
-		if ok, err := path.Match(p[i], h[i]); err != nil || !ok {
-			return false
-		}
-	}
-	return true
-}
-
-// canonicalHost maps the names of Docker Hub to docker.io.
-func canonicalHost(host string) string {
-	switch host {
-	case "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com":
-		return "docker.io"
-	}
-	return host
-}
-
-// Repository returns registry and repository of a reference in full: nginx is docker.io/library/nginx.
-func Repository(reference string) (string, error) {
-	ref, err := name.ParseReference(reference, name.WeakValidation)
-	if err != nil {
-		return "", fmt.Errorf("image reference %q: %w", reference, err)
-	}
-	repository := ref.Context()
-	return canonicalHost(strings.ToLower(repository.RegistryStr())) + "/" + repository.RepositoryStr(), nil
+	return "", nil
 }
 
 // MutableTag reports whether a reference moves by custom: no digest, and no tag or one of
@@ -129,7 +98,7 @@ func (r Registries) rule() []rule {
 	if !r.Configured() {
 		return nil
 	}
-	severity, title, names := "high", "The image comes from a registry that is not among the trusted ones", r.patterns
+	severity, title, names := "high", "The image comes from a registry that is not among the trusted ones", r.standard.Trusted(time.Now())
 	if len(r.inferred) > 0 {
 		severity, names = "medium", r.inferred
 		title = "The image does not come from where most images here do; nobody has named the trusted registries"
@@ -141,14 +110,14 @@ func (r Registries) rule() []rule {
 			if c.Image == "" || strings.HasPrefix(c.Image, "sha256:") {
 				return nil
 			}
-			ok, err := r.Trusts(c.Image)
+			refusal, err := r.Trusts(c.Image)
 			switch {
 			case err != nil:
 				return []violation{{err.Error()}}
-			case ok:
+			case refusal == "":
 				return nil
 			}
-			return []violation{{"image " + c.Image}}
+			return []violation{{refusal}}
 		},
 	}}
 }
