@@ -44,6 +44,9 @@ const (
 	suffixAttestation = "att"
 )
 
+// MaxPredicate is the size in bytes of a document that can be attested.
+const MaxPredicate = maxAttestation
+
 func (c *Client) options(ctx context.Context) []remote.Option {
 	keychain := c.Keychain
 	if keychain == nil {

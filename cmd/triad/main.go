@@ -110,6 +110,7 @@ var groups = []struct {
 		newScanCommand,
 		newGateCommand,
 		newPolicyCommand,
+		newTrustCommand,
 		newCollectCommand,
 	}},
 	{"run", "Run Triad:", []func(*app) *cobra.Command{

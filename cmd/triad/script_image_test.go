@@ -24,12 +24,7 @@ func scriptImage(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ref, err := name.NewTag(args[2])
 	ts.Check(err)
-	img := mutate.MediaType(empty.Image, "application/vnd.docker.distribution.manifest.v2+json")
-	for _, dir := range args[3:] {
-		layer := folderLayer(ts, dir)
-		img, err = mutate.Append(img, mutate.Addendum{Layer: layer, History: v1.History{CreatedBy: "COPY " + dir + " / # buildkit"}})
-		ts.Check(err)
-	}
+	img := folderImage(ts, args[3:])
 	path := ts.MkAbs(args[1])
 	if args[0] == "save" {
 		ts.Check(tarball.WriteToFile(path, ref, img))
@@ -38,6 +33,17 @@ func scriptImage(ts *testscript.TestScript, neg bool, args []string) {
 	l, err := layout.Write(path, empty.Index)
 	ts.Check(err)
 	ts.Check(l.AppendImage(img, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": args[2]})))
+}
+
+// folderImage is an image with a layer of each folder.
+func folderImage(ts *testscript.TestScript, dirs []string) v1.Image {
+	img := mutate.MediaType(empty.Image, "application/vnd.docker.distribution.manifest.v2+json")
+	for _, dir := range dirs {
+		var err error
+		img, err = mutate.Append(img, mutate.Addendum{Layer: folderLayer(ts, dir), History: v1.History{CreatedBy: "COPY " + dir + " / # buildkit"}})
+		ts.Check(err)
+	}
+	return img
 }
 
 func folderLayer(ts *testscript.TestScript, dir string) v1.Layer {

@@ -24,6 +24,8 @@ func TestMain(m *testing.M) {
 //	serve DIR           serves a folder over HTTP on loopback; its address is $SERVER
 //	image save|layout PATH REFERENCE DIR…  makes an image with a layer of each folder, as
 //	            docker save writes it or as an OCI layout
+//	registry VAR  runs a registry on loopback, its address in VAR; push REFERENCE DIR… puts an
+//	            image into one and sets DIGEST
 //	schema NAME standard output of the last command is what docs/schema/NAME.json says
 //	shortdir VAR        makes an empty folder with a short path, as sockets need
 //	wait-for PATH       waits until a file is there
@@ -38,6 +40,8 @@ func TestScripts(t *testing.T) {
 			"zip":      scriptZip,
 			"serve":    scriptServe,
 			"image":    scriptImage,
+			"registry": scriptRegistry,
+			"push":     scriptPush,
 			"schema":   scriptSchema,
 			"wait-for": scriptWaitFor,
 			"shortdir": scriptShortDir,

@@ -2,6 +2,7 @@ package registrytest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -39,42 +40,54 @@ func WithoutDelete() Option {
 	return func(s *settings) { s.noDelete = true }
 }
 
-// Start runs Debian's docker-registry and returns its address, 127.0.0.1:PORT. The test is
-// skipped where the program is not installed.
+// Start runs Debian's docker-registry for a test and returns its address, 127.0.0.1:PORT.
+// The test is skipped where the program is not installed.
 func Start(t testing.TB, options ...Option) string {
 	t.Helper()
+	address, stop, err := Run(t.TempDir(), options...)
+	if errors.Is(err, ErrMissing) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	return address
+}
+
+// ErrMissing says that docker-registry is not installed.
+var ErrMissing = errors.New("docker-registry is not installed: apt-get install docker-registry")
+
+// Run runs docker-registry on a folder, for those who have no testing.TB.
+func Run(dir string, options ...Option) (address string, stop func(), err error) {
 	program, err := exec.LookPath("docker-registry")
 	if err != nil {
-		t.Skip("docker-registry is not installed: apt-get install docker-registry")
+		return "", nil, ErrMissing
 	}
 	var s settings
 	for _, o := range options {
 		o(&s)
 	}
-	dir := t.TempDir()
 	// The port is free when it is asked for; another program may take it before the
 	// registry does, so a few are tried.
-	for attempt := 1; ; attempt++ {
-		address, err := start(t, program, dir, s)
-		if err == nil {
-			return address
-		}
-		if attempt == 3 {
-			t.Fatalf("starting docker-registry: %v", err)
+	for range 3 {
+		if address, stop, err = start(program, dir, s); err == nil {
+			return address, stop, nil
 		}
 	}
+	return "", nil, fmt.Errorf("starting docker-registry: %w", err)
 }
 
-func start(t testing.TB, program, dir string, s settings) (string, error) {
+func start(program, dir string, s settings) (address string, stop func(), err error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	address := listener.Addr().String()
+	address = listener.Addr().String()
 	_ = listener.Close()
 	config, err := configure(dir, address, s)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	var output bytes.Buffer
 	cmd := exec.Command(program, "serve", config)
@@ -92,9 +105,9 @@ func start(t testing.TB, program, dir string, s settings) (string, error) {
 		}
 	}()
 	if err := <-started; err != nil {
-		return "", err
+		return "", nil, err
 	}
-	stop := func() {
+	stop = func() {
 		_ = cmd.Process.Kill()
 		<-ended
 	}
@@ -103,18 +116,17 @@ func start(t testing.TB, program, dir string, s settings) (string, error) {
 		if err == nil {
 			_ = response.Body.Close()
 			if strings.HasPrefix(response.Header.Get("Docker-Distribution-Api-Version"), "registry/") {
-				t.Cleanup(stop)
-				return address, nil
+				return address, stop, nil
 			}
 		}
 		select {
 		case <-ended:
-			return "", fmt.Errorf("it ended at once: %s", output.String())
+			return "", nil, fmt.Errorf("it ended at once: %s", output.String())
 		default:
 		}
 		if time.Now().After(deadline) {
 			stop()
-			return "", fmt.Errorf("no answer at %s: %s", address, output.String())
+			return "", nil, fmt.Errorf("no answer at %s: %s", address, output.String())
 		}
 	}
 }
