@@ -54,14 +54,37 @@ const (
 
 // Scan finds insecure code below root: Go by gosec, the rest by the SARIF files given.
 func Scan(ctx context.Context, root string, o Options) ([]triad.Finding, []triad.Unread, error) {
+	s := newScan(o)
+	if err := s.join(root); err != nil {
+		return nil, nil, err
+	}
+	if err := s.golang(ctx, root); err != nil {
+		return nil, nil, err
+	}
+	return s.findings, s.unread, nil
+}
+
+// Results takes the findings of the SARIF files alone: of an image, or where only they were
+// asked for.
+func Results(root string, o Options) ([]triad.Finding, []triad.Unread, error) {
+	s := newScan(o)
+	err := s.join(root)
+	return s.findings, s.unread, err
+}
+
+func newScan(o Options) *scan {
 	if o.Say == nil {
 		o.Say = func(string, ...any) {}
 	}
-	s := &scan{Options: o, seen: map[string]int{}}
-	for _, name := range o.SARIF {
+	return &scan{Options: o, seen: map[string]int{}}
+}
+
+// join adds the results of the SARIF files.
+func (s *scan) join(root string) error {
+	for _, name := range s.SARIF {
 		im, err := ImportFile(name, root)
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
 		for _, f := range im.Findings {
 			s.add(f)
@@ -69,10 +92,7 @@ func Scan(ctx context.Context, root string, o Options) ([]triad.Finding, []triad
 		s.unread = append(s.unread, im.Unread...)
 		s.Say("%s: %d results of %s, %d more are suppressed", name, len(im.Findings), strings.Join(im.Tools, ", "), im.Suppressed)
 	}
-	if err := s.golang(ctx, root); err != nil {
-		return nil, nil, err
-	}
-	return s.findings, s.unread, nil
+	return nil
 }
 
 type scan struct {

@@ -124,6 +124,16 @@ func (r *Result) looked(inspectors []inspect.Inspector) {
 	}
 }
 
+// Add adds what somebody else found who looked for a section, such as insecure code.
+func (r *Result) Add(section string, findings []triad.Finding, unread []triad.Unread) {
+	if !slices.Contains(r.Scanned, section) {
+		r.Scanned = append(r.Scanned, section)
+	}
+	r.place(findings...)
+	r.Unread = append(r.Unread, unread...)
+	r.own()
+}
+
 // own makes the findings the artifact's.
 func (r *Result) own() {
 	id := r.assetID()

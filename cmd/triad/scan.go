@@ -66,7 +66,7 @@ With --keep, or when --data or --server is given, the result also goes into the 
 	f.IntVar(&s.exitCode, "exit-code", 0, "exit status when there are findings of any kind at or over --fail-on")
 	f.BoolVar(&s.keep, "keep", false, "keep the result in the estate")
 	f.BoolVar(&s.packages, "packages", false, "list the packages in the table too")
-	cmd.AddCommand(newScanImageCommand(a, s), newScanDirCommand(a, s), newScanRepoCommand(a, s), newScanSBOMCommand(a, s))
+	cmd.AddCommand(newScanImageCommand(a, s), newScanDirCommand(a, s), newScanRepoCommand(a, s), newScanSBOMCommand(a, s), newCodeWorkerCommand())
 	return cmd
 }
 
@@ -153,6 +153,9 @@ func (a *app) examine(ctx context.Context, s *scanFlags, run func(context.Contex
 		return nil, triad.Errorf(triad.CodeUnavailable, "not done after %s; give more with --timeout", s.timeout)
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := a.analyseCode(ctx, s, result); err != nil {
 		return nil, err
 	}
 	if s.content.wants("vuln") {

@@ -17,6 +17,7 @@ type contentFlags struct {
 	scanners []string
 	malware  malware.Options
 	clamdMax int64 // MiB
+	code     codeFlags
 }
 
 // scanners are the classes of finding by the words that people give, and their sections.
@@ -35,6 +36,7 @@ func (a *app) contentFlags(f *pflag.FlagSet) *contentFlags {
 	f.StringVar(&c.malware.Clamd, "clamd", "", "look for malware with ClamAV's daemon at unix:///run/clamav/clamd.ctl, tcp://host:3310 or auto; implies --scanners malware")
 	f.Int64Var(&c.clamdMax, "clamd-max-file", 100, "MaxFileSize of that daemon in MiB: it does not look at larger files, so they are not read")
 	f.StringSliceVar(&c.malware.Hashes, "malware-hashes", nil, "`file` with SHA-256 of known malware, one a line, or MalwareBazaar's CSV (repeatable); implies --scanners malware")
+	c.code.add(f)
 	return c
 }
 
