@@ -63,7 +63,20 @@ func (a *analyser) program(f *image.File) (*evidence, error) {
 			return a.wholeProgram(f, head)
 		}
 	}
-	return a.searchProgram(f, from, to)
+	rust := &auditSearch{}
+	if isELF {
+		rust.spans = append(readOnly(head), span{to, f.Size})
+		rust.feed(head, 0)
+	}
+	e, err := a.searchProgram(f, from, to, rust)
+	if e == nil && err == nil && isELF {
+		err = rust.rest(f, to)
+	}
+	if e == nil && err == nil && rust.found != nil {
+		e = &evidence{Kind: kindCargo}
+		e.Packages, err = rust.packages()
+	}
+	return e, err
 }
 
 // isLibrary: these need no permission to be executed.
@@ -149,11 +162,12 @@ func (a *analyser) wholeProgram(f *image.File, head []byte) (*evidence, error) {
 
 // searchProgram looks for the build information between two offsets; headSize bytes of the
 // file have been read.
-func (a *analyser) searchProgram(f *image.File, from, to int64) (*evidence, error) {
+func (a *analyser) searchProgram(f *image.File, from, to int64, rust *auditSearch) (*evidence, error) {
 	buf := a.buf[:scanChunk]
 	at := int64(headSize)
 	for at < from {
 		n, err := f.Read(buf[:min(int64(len(buf)), from-at)])
+		rust.feed(buf[:n], at)
 		at += int64(n)
 		if errors.Is(err, io.EOF) {
 			return nil, nil
@@ -165,6 +179,7 @@ func (a *analyser) searchProgram(f *image.File, from, to int64) (*evidence, erro
 	kept := 0 // bytes at the start of buf from the chunk before; buf[0] is file offset at-kept
 	for at < to {
 		n, err := io.ReadFull(f, buf[kept:])
+		rust.feed(buf[kept:kept+n], at)
 		data := buf[:kept+n]
 		base := at - int64(kept)
 		at += int64(n)
