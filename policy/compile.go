@@ -125,6 +125,17 @@ func (r *Rule) compile(path string, lines [][]byte) error {
 			return x.e.located(path, lines, x.key, r, err)
 		}
 	}
+	if r.For == "" {
+		return nil
+	}
+	text := r.For + ".filter(" + r.item + ", " + r.Refuse.Text + "\n)" // the line ends a comment
+	checked, issues := environments[""].Compile(text)
+	if issues.Err() != nil { // nested too deep with one comprehension more
+		return r.Refuse.located(path, lines, "refuse", r, errors.New(issues.Errors()[0].Message))
+	}
+	if r.filter, _, err = program(environments[""], checked); err != nil {
+		return r.Refuse.located(path, lines, "refuse", r, err)
+	}
 	return nil
 }
 
@@ -170,12 +181,12 @@ func (e *Expression) located(path string, lines [][]byte, key string, r *Rule, e
 func (e *Expression) position(lines [][]byte, line, column int) (int, int) {
 	switch {
 	case e.block:
-		at := e.Line + line // the text begins after the line of its | or >
-		if at > len(lines) {
+		if e.Line+line > len(lines) { // the text begins after the line of its | or >
 			return e.Line, e.Column
 		}
-		indent := len(lines[at-1]) - len(bytes.TrimLeft(lines[at-1], " "))
-		return at, indent + column + 1
+		first := lines[e.Line]
+		indent := len(first) - len(bytes.TrimLeft(first, " "))
+		return e.Line + line, indent + column + 1
 	case line == 1:
 		return e.Line, e.Column + column
 	}

@@ -9,6 +9,7 @@ import (
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
 
 	"github.com/triad-security/triad"
 )
@@ -114,53 +115,71 @@ func (e *evaluation) guardrail(g *Guardrail, r *Result) error {
 // where everything that it reads is known.
 func (e *evaluation) rule(r *Rule) (verdict Verdict, reasons []Reason, unread []Unread, err error) {
 	missing := e.missing(r.refuse.reads)
-	verdict = Allowed
 	if r.For == "" {
-		truth, err := e.truth(r.refuse, missing, "")
-		if err != nil {
+		v, err := e.value(r.refuse, missing, "")
+		switch {
+		case err != nil:
 			return "", nil, nil, err
-		}
-		switch truth {
-		case yes:
-			reasons = append(reasons, e.reason(r, nil))
-			return Refused, reasons, nil, nil
-		case perhaps:
+		case v == nil:
 			return Unknown, nil, e.why(missing), nil
+		case v == types.True:
+			return Refused, []Reason{e.reason(r, nil)}, nil, nil
 		}
 		return Allowed, nil, nil, nil
 	}
 	defer func() { e.vars.item, e.vars.value = "", nil }()
-	unsure := false
+	refused, unsure, err := e.items(r, missing)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	verdict = Allowed
+	for _, row := range refused {
+		verdict = Refused
+		e.vars.item, e.vars.value = r.item, row
+		reasons = append(reasons, e.reason(r, named(r.For, row.Value())))
+	}
+	if !unsure {
+		missing = nil
+	}
+	for _, s := range e.missing(variables[r.For]) { // there may be more items
+		if !slices.Contains(missing, s) {
+			missing = append(missing, s)
+		}
+	}
+	if verdict == Allowed && len(missing) > 0 {
+		verdict = Unknown
+	}
+	return verdict, reasons, e.why(missing), nil
+}
+
+// items are those of the rule's list that are refused; unsure says that it is not known of some.
+func (e *evaluation) items(r *Rule, missing []string) (refused []ref.Val, unsure bool, err error) {
+	if len(missing) == 0 {
+		v, err := e.run(r.filter, e.vars)
+		if err != nil {
+			return nil, false, err
+		}
+		for i, all := int64(0), v.(traits.Lister); i < int64(all.Size().(types.Int)); i++ {
+			refused = append(refused, all.Get(types.Int(i)))
+		}
+		return refused, false, nil
+	}
+	vars, err := e.partial(missing, r.item)
+	if err != nil {
+		return nil, false, err
+	}
 	for _, row := range e.vars.rows(r.For) {
 		e.vars.item, e.vars.value = r.item, row
-		truth, err := e.truth(r.refuse, missing, r.item)
-		if err != nil {
-			return "", nil, nil, fmt.Errorf("%s: %w", named(r.For, row.Value()).says(), err)
-		}
-		switch truth {
-		case yes:
-			verdict = Refused
-			reasons = append(reasons, e.reason(r, named(r.For, row.Value())))
-		case perhaps:
+		switch v, err := e.run(r.refuse.partial, vars); {
+		case err != nil:
+			return nil, false, fmt.Errorf("%s: %w", named(r.For, row.Value()).says(), err)
+		case v == types.True:
+			refused = append(refused, row)
+		case v != types.False:
 			unsure = true
 		}
 	}
-	notListed := e.missing(variables[r.For])
-	if len(notListed) > 0 || unsure {
-		if !unsure {
-			missing = nil
-		}
-		for _, s := range notListed {
-			if !slices.Contains(missing, s) {
-				missing = append(missing, s)
-			}
-		}
-		unread = e.why(missing)
-		if verdict == Allowed {
-			verdict = Unknown
-		}
-	}
-	return verdict, reasons, unread, nil
+	return refused, unsure, nil
 }
 
 // missing are those of the sections that are unread.
@@ -185,53 +204,41 @@ func (e *evaluation) why(sections []string) (out []Unread) {
 	return out
 }
 
-type truth int
-
-const (
-	no truth = iota
-	yes
-	perhaps
-)
-
-// truth evaluates an expression; missing are the sections among those it reads that are unread.
-func (e *evaluation) truth(c *compiled, missing []string, item string) (truth, error) {
-	v, err := e.value(c, missing, item)
-	switch {
-	case err != nil:
-		return no, err
-	case v == nil:
-		return perhaps, nil
-	case v == types.True:
-		return yes, nil
-	case v == types.False:
-		return no, nil
-	}
-	return no, fmt.Errorf("the expression is %s, neither true nor false", v.Type().TypeName())
-}
-
-// value evaluates an expression; nil is unknown.
+// value evaluates an expression; nil is unknown. missing are the sections among those it reads
+// that are unread.
 func (e *evaluation) value(c *compiled, missing []string, item string) (ref.Val, error) {
 	program, vars := c.whole, cel.Activation(e.vars)
 	if len(missing) > 0 {
-		var patterns []*cel.AttributePatternType
-		for _, s := range missing {
-			patterns = append(patterns, unknowns(s, item)...)
-		}
-		partial, err := cel.PartialVars(e.vars, patterns...)
+		partial, err := e.partial(missing, item)
 		if err != nil {
 			return nil, err
 		}
 		program, vars = c.partial, partial
 	}
-	v, _, err := program.ContextEval(e.ctx, vars)
-	if err != nil {
-		if e.ctx.Err() != nil {
-			return nil, triad.Errorf(triad.CodeUnavailable, "not evaluated within %s; make the expression simpler", deadline)
-		}
-		return nil, fmt.Errorf("evaluating: %w", err)
+	v, err := e.run(program, vars)
+	if err != nil || types.IsUnknown(v) {
+		return nil, err
 	}
-	if types.IsUnknown(v) {
-		return nil, nil
+	return v, nil
+}
+
+// partial are the variables where sections are unread.
+func (e *evaluation) partial(missing []string, item string) (cel.PartialActivation, error) {
+	var patterns []*cel.AttributePatternType
+	for _, s := range missing {
+		patterns = append(patterns, unknowns(s, item)...)
+	}
+	return cel.PartialVars(e.vars, patterns...)
+}
+
+// run evaluates a program within the bounds of time and cost.
+func (e *evaluation) run(p cel.Program, vars cel.Activation) (ref.Val, error) {
+	v, _, err := p.ContextEval(e.ctx, vars)
+	switch {
+	case err != nil && e.ctx.Err() != nil:
+		return nil, triad.Errorf(triad.CodeUnavailable, "not evaluated within %s; make the expression simpler", deadline)
+	case err != nil:
+		return nil, fmt.Errorf("evaluating: %w", err)
 	}
 	return v, nil
 }

@@ -75,6 +75,9 @@ type Rule struct {
 
 	item                 string
 	refuse, message, fix *compiled
+	// filter keeps a list's items that are refused: the rule's expression in one evaluation,
+	// for where all that it reads is known.
+	filter cel.Program
 }
 
 // Expression is a CEL expression and where it stands.
