@@ -3,6 +3,7 @@ package image
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -87,7 +88,26 @@ func TestCache(t *testing.T) {
 }
 
 func FuzzDecodeLayer(f *testing.F) {
-	f.Add(AppendLayer(nil, &Layer{Entries: map[string]Entry{"a": {Type: Symlink, Target: "b"}, "a/b": {Type: Regular, Evidence: 3}}, Whiteouts: map[string]bool{"x": true}, DiffID: "sha256:1"}))
+	l := NewLayer()
+	l.Put("a", Entry{Type: Symlink, Target: "b"})
+	l.Put("a/b", Entry{Type: Regular, Evidence: 3})
+	l.names.node(l.names.make("x")).flags |= flagWhiteout
+	l.DiffID = "sha256:1"
+	f.Add(AppendLayer(nil, l))
 	f.Add([]byte{255, 255, 255, 255, 15})
-	f.Fuzz(func(_ *testing.T, data []byte) { _, _, _ = DecodeLayer(data) })
+	f.Fuzz(func(t *testing.T, data []byte) {
+		l, rest, err := DecodeLayer(data)
+		if err != nil {
+			return
+		}
+		again, _, err := DecodeLayer(AppendLayer(nil, l))
+		if err != nil || again.Len() != l.Len() || len(rest) > len(data) {
+			t.Fatalf("written and read again: %v, %d entries of %d", err, again.Len(), l.Len())
+		}
+		for name, e := range l.All() { // names that a damaged record has twice are found once
+			if got, ok := again.Entry(name); !ok || got.Type != e.Type && l.Len() == len(slices.Compact(l.Names())) {
+				t.Fatalf("%q: %v, was %v", name, got, e)
+			}
+		}
+	})
 }

@@ -3,86 +3,77 @@ package image
 import (
 	"encoding/binary"
 	"errors"
-	"sort"
 )
 
 var errCodec = errors.New("damaged layer record")
 
-// AppendLayer writes a layer in its compact form: names in order, each without what it
-// shares with the one before.
+// AppendLayer writes a layer in its compact form: every name as its folder's number and its
+// own part, folders first.
 func AppendLayer(b []byte, l *Layer) []byte {
-	names := l.Names()
-	b = binary.AppendUvarint(b, uint64(len(names)))
-	last := ""
-	for _, name := range names {
-		e := l.Entries[name]
-		b = appendShared(b, last, name)
-		last = name
-		b = append(b, byte(e.Type))
-		switch e.Type {
-		case Symlink, HardLink:
-			b = appendString(b, e.Target)
-		case Regular:
-			b = binary.AppendUvarint(b, uint64(e.Evidence))
+	t := l.names
+	b = binary.AppendUvarint(b, uint64(t.nodes.len))
+	for i := uint32(0); int(i) < t.nodes.len; i++ {
+		n := t.node(i)
+		b = append(b, n.flags<<4|byte(n.kind))
+		if i > 0 {
+			b = binary.AppendUvarint(b, uint64(i-n.parent))
+			b = binary.AppendUvarint(b, uint64(n.length))
+			b = append(b, t.bytesAt(n.name, n.length)...)
+		}
+		switch {
+		case n.flags&flagEntry == 0:
+		case n.kind == Symlink, n.kind == HardLink:
+			b = appendString(b, t.target(n.value))
+		case n.kind == Regular:
+			b = binary.AppendUvarint(b, uint64(n.value))
 		}
 	}
-	b = appendSet(b, l.Whiteouts)
-	b = appendSet(b, l.Opaque)
 	b = binary.AppendUvarint(b, uint64(len(l.Skipped)))
 	for _, s := range l.Skipped {
 		b = appendString(b, s)
 	}
-	b = binary.AppendUvarint(b, uint64(l.Size))
+	b = binary.AppendUvarint(b, uint64(l.Size)) //nolint:gosec // not negative
 	return appendString(b, l.DiffID)
-}
-
-func appendShared(b []byte, last, name string) []byte {
-	n := 0
-	for n < len(last) && n < len(name) && last[n] == name[n] {
-		n++
-	}
-	b = binary.AppendUvarint(b, uint64(n))
-	return appendString(b, name[n:])
 }
 
 func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-func appendSet(b []byte, set map[string]bool) []byte {
-	names := make([]string, 0, len(set))
-	for name := range set {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	b = binary.AppendUvarint(b, uint64(len(names)))
-	last := ""
-	for _, name := range names {
-		b = appendShared(b, last, name)
-		last = name
-	}
-	return b
-}
-
 // DecodeLayer reads what AppendLayer wrote and returns the rest.
 func DecodeLayer(b []byte) (*Layer, []byte, error) {
 	r := &reader{b: b}
-	n := r.count()
-	l := &Layer{Entries: make(map[string]Entry, n)}
-	last := ""
-	for range n {
-		name := r.shared(last)
-		last = name
-		e := Entry{Type: EntryType(r.byte())}
-		switch e.Type {
-		case Symlink, HardLink:
+	count := r.count()
+	l := NewLayer()
+	t := l.names
+	t.reserve(count)
+	for i := range count {
+		head := r.byte()
+		at := uint32(0)
+		if i > 0 {
+			up, base := r.uint(), r.bytes()
+			if up == 0 || up > uint64(i) || len(base) == 0 || len(base) > maxName {
+				return nil, nil, errCodec
+			}
+			at = t.addChild(uint32(i)-uint32(up), string(base)) //nolint:gosec // bounded by the count
+		}
+		e := Entry{Type: EntryType(head & 0xf)}
+		flags := head >> 4
+		switch {
+		case flags&flagEntry == 0:
+		case e.Type == Symlink, e.Type == HardLink:
 			e.Target = r.string()
-		case Regular:
+		case e.Type == Regular:
 			e.Evidence = int32(r.uint()) //nolint:gosec // written from an int32
 		}
-		l.Entries[name] = e
+		if r.bad {
+			return nil, nil, errCodec
+		}
+		if flags&flagEntry != 0 {
+			t.set(at, e)
+		}
+		t.node(at).flags = flags
 	}
-	l.Whiteouts, l.Opaque = r.set(), r.set()
 	for range r.count() {
 		l.Skipped = append(l.Skipped, r.string())
 	}
@@ -96,7 +87,6 @@ func DecodeLayer(b []byte) (*Layer, []byte, error) {
 
 type reader struct {
 	b   []byte
-	buf []byte
 	bad bool
 }
 
@@ -138,25 +128,3 @@ func (r *reader) bytes() []byte {
 }
 
 func (r *reader) string() string { return string(r.bytes()) }
-
-func (r *reader) shared(last string) string {
-	n := r.uint()
-	tail := r.bytes()
-	if n > uint64(len(last)) {
-		r.bad = true
-		return ""
-	}
-	r.buf = append(append(r.buf[:0], last[:n]...), tail...)
-	return string(r.buf)
-}
-
-func (r *reader) set() map[string]bool {
-	n := r.count()
-	set := make(map[string]bool, n)
-	last := ""
-	for range n {
-		last = r.shared(last)
-		set[last] = true
-	}
-	return set
-}

@@ -48,7 +48,7 @@ func (t *Tree) Lookup(name string) (Entry, int, bool) {
 	if !ok || e.Type != HardLink {
 		return e, layer, ok
 	}
-	if target, ok := t.layers[layer].Entries[e.Target]; ok {
+	if target, ok := t.layers[layer].Entry(e.Target); ok {
 		if target.Type == Dir || target.Type == HardLink {
 			return e, layer, true // leads nowhere
 		}
@@ -66,10 +66,10 @@ func (t *Tree) lookup(name string) (Entry, int, bool) {
 	}
 	floor := t.floor(parent(name))
 	for i := len(t.layers) - 1; i >= floor; i-- {
-		if e, ok := t.layers[i].Entries[name]; ok {
+		if e, ok := t.layers[i].Entry(name); ok {
 			return e, i, true
 		}
-		if t.layers[i].Whiteouts[name] {
+		if t.layers[i].Whiteout(name) {
 			return Entry{}, 0, false
 		}
 	}
@@ -88,12 +88,12 @@ func (t *Tree) floor(dir string) int {
 	}
 	for i := len(t.layers) - 1; i >= floor; i-- {
 		l := t.layers[i]
-		e, ok := l.Entries[dir]
+		e, ok := l.Entry(dir)
 		if ok && e.Type != Dir {
 			floor = i + 1
 			break
 		}
-		if l.Opaque[dir] || l.Whiteouts[dir] {
+		if l.Opaque(dir) || l.Whiteout(dir) {
 			floor = i
 			break
 		}
@@ -140,7 +140,7 @@ func (t *Tree) Each(fn func(name string, e Entry, layer int)) {
 	seen := map[string]bool{}
 	var names []string
 	for _, l := range t.layers {
-		for name := range l.Entries {
+		for name := range l.All() {
 			if !seen[name] {
 				seen[name] = true
 				names = append(names, name)

@@ -35,7 +35,7 @@ const (
 // Walk reads one layer, compressed or not, once. When it fails midway it returns what it
 // read so far together with the error; DiffID is then empty.
 func Walk(ctx context.Context, r io.Reader, limits Limits, visit Visit) (*Layer, error) {
-	w := &walker{limits: limits.withDefaults(), visit: visit, nodes: map[string]node{}, whiteouts: map[string]bool{}, opaque: map[string]bool{}}
+	w := &walker{limits: limits.withDefaults(), visit: visit, names: newTable(), seqs: []int32{0}}
 	s, done, err := newStream(ctx, r, w.limits)
 	if err != nil {
 		return w.finish(), err
@@ -53,19 +53,13 @@ func Walk(ctx context.Context, r io.Reader, limits Limits, visit Visit) (*Layer,
 	return layer, err
 }
 
-// node is an entry with the moment it was written, to know what a later one removed.
-type node struct {
-	Entry
-	seq int32
-}
-
 type walker struct {
 	limits    Limits
 	visit     Visit
-	nodes     map[string]node
-	whiteouts map[string]bool
-	opaque    map[string]bool
-	replaced  map[string]int32 // folders that were something else before: when
+	names     *table
+	seqs      []int32          // by node: the moment it was written, to know what a later one removed
+	held      int64            // bytes of the budget
+	replaced  map[uint32]int32 // folders that were something else before: when
 	killed    bool             // some folder was replaced by a file: its content is gone
 	seq       int32
 	nameBytes int64
@@ -93,6 +87,12 @@ func (w *walker) walk(s *stream) error {
 		}
 		if err := w.entry(t, h); err != nil {
 			return err
+		}
+		if now := w.names.bytes(); now > w.held {
+			if err := w.limits.Budget.Take(now - w.held); err != nil {
+				return err
+			}
+			w.held = now
 		}
 	}
 }
@@ -134,8 +134,8 @@ func (w *walker) entry(t *tar.Reader, h *tar.Header) error {
 			return nil
 		}
 		target = join(d, path.Base(target))
-		if n, ok := w.live(target); ok && n.Type != Dir {
-			e = n.Entry
+		if old, ok := w.live(target); ok && old.Type != Dir {
+			e = old
 		} else {
 			e = Entry{Type: HardLink, Target: target}
 		}
@@ -160,57 +160,80 @@ func (w *walker) entry(t *tar.Reader, h *tar.Header) error {
 // put writes an entry over what its name held, and makes its parents folders.
 func (w *walker) put(name string, e Entry) {
 	w.seq++
-	old, was := w.live(name)
+	i := w.node(name)
+	old, was := w.names.node(i).kind, w.liveAt(i)
 	switch {
-	case was && old.Type == Dir && e.Type == Dir:
+	case was && old == Dir && e.Type == Dir:
 		return
-	case was && old.Type == Dir:
+	case was && old == Dir:
 		w.killed = true
 	case was && e.Type == Dir:
-		w.mark(name, old.seq)
+		w.mark(i)
 	}
-	if e.Type == Symlink || was && old.Type == Symlink {
+	if e.Type == Symlink || was && old == Symlink {
 		w.symlinks++
 		w.lastDir, w.lastReal = "", ""
 	}
-	w.nodes[name] = node{e, w.seq}
-	for dir := parent(name); dir != ""; dir = parent(dir) {
-		n, ok := w.live(dir)
-		if ok && n.Type == Dir {
+	w.names.set(i, e)
+	w.seqs[i] = w.seq
+	for at := w.names.node(i).parent; at != 0; at = w.names.node(at).parent {
+		live := w.liveAt(at)
+		if live && w.names.node(at).kind == Dir {
 			return
 		}
-		if ok {
-			w.mark(dir, n.seq)
+		if live {
+			w.mark(at)
 		}
-		w.nodes[dir] = node{Entry{Type: Dir}, w.seq}
+		w.names.set(at, Entry{Type: Dir})
+		w.seqs[at] = w.seq
 	}
+}
+
+// node returns the number of a name, also of one that holds nothing yet.
+func (w *walker) node(name string) uint32 {
+	i := w.names.make(name)
+	for len(w.seqs) < w.names.nodes.len {
+		w.seqs = append(w.seqs, 0)
+	}
+	return i
 }
 
 // live returns the entry at a name unless a file that replaced one of its folders removed it.
-func (w *walker) live(name string) (node, bool) {
-	n, ok := w.nodes[name]
-	if !ok || !w.killed {
-		return n, ok
+func (w *walker) live(name string) (Entry, bool) {
+	i, ok := w.names.find(name)
+	if !ok || !w.liveAt(i) {
+		return Entry{}, false
 	}
-	for dir := parent(name); dir != ""; dir = parent(dir) {
-		if d, ok := w.nodes[dir]; ok && d.Type != Dir || w.replaced[dir] >= n.seq {
-			return node{}, false
-		}
-	}
-	return n, true
+	return w.names.entry(i), true
 }
 
-func (w *walker) mark(name string, seq int32) {
-	if w.replaced == nil {
-		w.replaced = map[string]int32{}
+func (w *walker) liveAt(i uint32) bool {
+	n := w.names.node(i)
+	if n.flags&flagEntry == 0 {
+		return false
 	}
-	w.replaced[name] = max(w.replaced[name], seq)
+	if !w.killed {
+		return true
+	}
+	for at := n.parent; at != 0; at = w.names.node(at).parent {
+		if d := w.names.node(at); d.flags&flagEntry != 0 && d.kind != Dir || w.replaced[at] >= w.seqs[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *walker) mark(i uint32) {
+	if w.replaced == nil {
+		w.replaced = map[uint32]int32{}
+	}
+	w.replaced[i] = max(w.replaced[i], w.seqs[i])
 }
 
 func (w *walker) whiteout(dir, base string) {
 	switch hidden := strings.TrimPrefix(base, whiteoutPrefix); {
 	case base == whiteoutOpaque:
-		w.opaque[dir] = true
+		w.names.node(w.node(dir)).flags |= flagOpaque
 		if dir != "" {
 			w.put(dir, Entry{Type: Dir})
 		}
@@ -218,7 +241,7 @@ func (w *walker) whiteout(dir, base string) {
 	case hidden == "" || hidden == "." || hidden == "..":
 		w.skip("whiteout %q names nothing", join(dir, base))
 	default:
-		w.whiteouts[join(dir, hidden)] = true
+		w.names.node(w.node(join(dir, hidden))).flags |= flagWhiteout
 		if dir != "" {
 			w.put(dir, Entry{Type: Dir}) // whoever removes from a folder has that folder
 		}
@@ -285,10 +308,16 @@ func (w *walker) skip(format string, args ...any) {
 
 // finish keeps what is still there at the end.
 func (w *walker) finish() *Layer {
-	l := &Layer{Entries: make(map[string]Entry, len(w.nodes)), Whiteouts: w.whiteouts, Opaque: w.opaque, Skipped: w.skipped}
-	for name := range w.nodes {
-		if n, ok := w.live(name); ok {
-			l.Entries[name] = n.Entry
+	l := &Layer{names: w.names, Skipped: w.skipped}
+	if w.killed {
+		var dead []uint32
+		for i := range w.names.with(flagEntry) {
+			if !w.liveAt(i) {
+				dead = append(dead, i)
+			}
+		}
+		for _, i := range dead {
+			w.names.unset(i)
 		}
 	}
 	if w.more > 0 {

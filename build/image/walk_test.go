@@ -77,7 +77,7 @@ func (c *contents) visit(f *File) (int32, error) {
 func show(l *Layer, c contents) string {
 	var out []string
 	for _, name := range l.Names() {
-		switch e := l.Entries[name]; e.Type {
+		switch e, _ := l.Entry(name); e.Type {
 		case Dir:
 			out = append(out, name+"/")
 		case Symlink:
@@ -147,10 +147,10 @@ func TestWalkMarks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !l.Whiteouts["etc/passwd"] || len(l.Whiteouts) != 1 || !l.Opaque["opt"] || len(l.Opaque) != 1 {
-		t.Errorf("whiteouts %v, opaque %v", l.Whiteouts, l.Opaque)
+	if !l.Whiteout("etc/passwd") || l.Whiteout("opt") || l.Whiteout("etc") || !l.Opaque("opt") || l.Opaque("etc") {
+		t.Errorf("whiteout of etc/passwd %v, opaque opt %v", l.Whiteout("etc/passwd"), l.Opaque("opt"))
 	}
-	if _, ok := l.Entries["etc"]; !ok {
+	if _, ok := l.Entry("etc"); !ok {
 		t.Error("a folder from which something is removed is a folder of the layer")
 	}
 }
@@ -196,8 +196,8 @@ func TestWalkHostile(t *testing.T) {
 			if err != nil && l.DiffID != "" {
 				t.Error("a layer not read to its end has a diff ID")
 			}
-			if len(l.Entries) != test.found {
-				t.Errorf("%d entries, want %d", len(l.Entries), test.found)
+			if l.Len() != test.found {
+				t.Errorf("%d entries, want %d", l.Len(), test.found)
 			}
 		})
 	}
@@ -229,7 +229,7 @@ func FuzzWalk(f *testing.F) {
 			_, err := io.Copy(io.Discard, f)
 			return 1, err
 		})
-		for name := range l.Entries {
+		for name := range l.All() {
 			if clean, ok := Clean(name); !ok || clean != name || name == "" {
 				t.Fatalf("entry %q is not a clean name", name)
 			}
@@ -238,8 +238,8 @@ func FuzzWalk(f *testing.F) {
 			return
 		}
 		again, rest, err := DecodeLayer(AppendLayer(nil, l))
-		if err != nil || len(rest) != 0 || len(again.Entries) != len(l.Entries) {
-			t.Fatalf("codec: %v, %d left, %d entries of %d", err, len(rest), len(again.Entries), len(l.Entries))
+		if err != nil || len(rest) != 0 || again.Len() != l.Len() {
+			t.Fatalf("codec: %v, %d left, %d entries of %d", err, len(rest), again.Len(), l.Len())
 		}
 		tree := NewTree([]*Layer{l, again})
 		tree.Each(func(name string, _ Entry, _ int) { tree.Resolve(name) })

@@ -124,6 +124,9 @@ func (a *analyser) examine(f *image.File, w *watched) (int32, error) {
 		a.unread("%s: only the first %d of %d packages are kept", f.Name, maxPackages, len(e.Packages))
 		e.Packages = e.Packages[:maxPackages]
 	}
+	if err := a.limits.Budget.Take(e.bytes()); err != nil {
+		return 0, err
+	}
 	a.rec.Evidence = append(a.rec.Evidence, *e)
 	return int32(len(a.rec.Evidence)), nil //nolint:gosec // bounded by the entries
 }

@@ -62,7 +62,7 @@ func (c *content) unread(name string, err error) {
 // finish turns what was counted into words.
 func (c *content) finish() {
 	if c.dropped > 0 {
-		c.Unread = append(c.Unread, fmt.Sprintf("only the first %d findings are kept, %d more were made", maxFindings, c.dropped))
+		c.Unread = append(c.Unread, fmt.Sprintf("only the first %d findings are kept, %d more were made", len(c.Findings), c.dropped))
 	}
 	if c.more > 0 {
 		c.Unread = append(c.Unread, fmt.Sprintf("and %d more files", c.more))
@@ -70,17 +70,28 @@ func (c *content) finish() {
 	c.more, c.dropped = 0, 0
 }
 
-// ready asks every inspector whether it can work. The section of one that cannot is unread,
+// job is one scan: what looks, and how far.
+type job struct {
+	able   []inspect.Inspector // those that can work
+	unread []triad.Unread      // why others cannot
+	limits image.Limits        // with the memory that its layers share
+}
+
+// begin asks every inspector whether it can work. The section of one that cannot is unread,
 // and nothing is kept of it.
-func (s *Scanner) ready(ctx context.Context) (able []inspect.Inspector, unread []triad.Unread) {
+func (s *Scanner) begin(ctx context.Context) *job {
+	j := &job{limits: s.Options.Limits}
+	if j.limits.Budget == nil {
+		j.limits.Budget = image.NewBudget(image.DefaultBudget)
+	}
 	for _, in := range s.Inspectors {
 		if err := guarded(func() error { return in.Ready(ctx) }); err != nil {
-			unread = append(unread, triad.Unread{Section: in.Section(), Reason: err.Error()})
+			j.unread = append(j.unread, triad.Unread{Section: in.Section(), Reason: err.Error()})
 			continue
 		}
-		able = append(able, in)
+		j.able = append(j.able, in)
 	}
-	return able, unread
+	return j
 }
 
 // guarded makes a panic of an inspector its error: a file can be hostile.
@@ -193,7 +204,7 @@ func (a *analyser) settle(f *image.File, w *watched, broken error) {
 			if one.Path == "" {
 				one.Path = f.Name
 			}
-			if len(c.Findings) >= maxFindings {
+			if len(c.Findings) >= maxFindings || a.limits.Budget.Take(foundBytes(&one)) != nil {
 				c.dropped++
 				continue
 			}

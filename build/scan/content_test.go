@@ -348,7 +348,7 @@ func TestAnInspectorThatFailsLeavesItsSectionUnreadAndNoOther(t *testing.T) {
 		s.Inspectors = []inspect.Inspector{&words{section: inspect.SectionSecrets, word: "secret"}}
 		whole := layerTar(t, file{name: "a", body: "secret"}, file{name: "b", body: strings.Repeat("secret", 10_000)})
 		read := &layerRead{content: make([]*content, 1)}
-		if _, err := s.read(context.Background(), bytes.NewReader(whole[:20_000]), read, s.Inspectors); err == nil {
+		if _, err := s.read(context.Background(), bytes.NewReader(whole[:20_000]), read, s.begin(context.Background())); err == nil {
 			t.Fatal("no error")
 		}
 		if c := read.content[0]; len(c.Findings) != 2 || len(c.Unread) != 1 || !strings.HasPrefix(c.Unread[0], "b: ") {

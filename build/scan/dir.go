@@ -25,11 +25,11 @@ func (s *Scanner) Dir(ctx context.Context, name string) (*Result, error) {
 		return nil, fmt.Errorf("scanning a folder: %w", err)
 	}
 	defer func() { _ = root.Close() }()
-	able, unable := s.ready(ctx)
+	j := s.begin(ctx)
 	d := &dir{
-		analyser: analyser{ctx: ctx, spool: s.Cache.Spool(), limits: s.Options.Limits, inspecting: newInspecting(able)},
+		analyser: analyser{ctx: ctx, spool: s.Cache.Spool(), limits: j.limits, inspecting: newInspecting(j.able)},
 		root:     root, machine: abs == "/", left: s.Options.Limits.MaxEntries,
-		layer: &image.Layer{Entries: map[string]image.Entry{}},
+		layer: image.NewLayer(),
 	}
 	if d.left <= 0 {
 		d.left = image.DefaultMaxEntries
@@ -46,7 +46,7 @@ func (s *Scanner) Dir(ctx context.Context, name string) (*Result, error) {
 		}
 		d.gap("", err)
 	}
-	all := mergeContent([]*record{&d.rec}, [][]*content{d.content}, able, "")
+	all := mergeContent([]*record{&d.rec}, [][]*content{d.content}, j.able, "")
 	if all.Distro.ID == "" { // no root of a machine: names are those of this machine
 		for _, p := range all.Packages {
 			for j, f := range p.Files {
@@ -60,9 +60,9 @@ func (s *Scanner) Dir(ctx context.Context, name string) (*Result, error) {
 	if d.more > 0 {
 		result.Unread = append(result.Unread, triad.Unread{Section: sectionPackages, Reason: fmt.Sprintf("and %d more files", d.more)})
 	}
-	result.looked(able)
+	result.looked(j.able)
 	result.place(all.Findings...)
-	result.Unread = append(append(result.Unread, unable...), d.unreadContent()...)
+	result.Unread = append(append(result.Unread, j.unread...), d.unreadContent()...)
 	result.own()
 	return result, nil
 }
@@ -122,7 +122,7 @@ func (d *dir) walk(name string, depth int) error {
 func (d *dir) entry(path string, e fs.DirEntry, depth int) error {
 	switch t := e.Type(); {
 	case t.IsDir():
-		d.layer.Entries[path] = image.Entry{Type: image.Dir}
+		d.layer.Put(path, image.Entry{Type: image.Dir})
 		if d.done[path] || d.skip != nil && d.skip(path) {
 			return nil
 		}
@@ -135,17 +135,17 @@ func (d *dir) entry(path string, e fs.DirEntry, depth int) error {
 		if err != nil {
 			d.unread("%v", err)
 		}
-		d.layer.Entries[path] = image.Entry{Type: image.Symlink, Target: target}
+		d.layer.Put(path, image.Entry{Type: image.Symlink, Target: target})
 	case t.IsRegular():
 		evidence, err := d.file(path)
 		if err != nil {
 			return err
 		}
 		if evidence != 0 || !d.lean || ofSystem(path) {
-			d.layer.Entries[path] = image.Entry{Type: image.Regular, Evidence: evidence}
+			d.layer.Put(path, image.Entry{Type: image.Regular, Evidence: evidence})
 		}
 	default:
-		d.layer.Entries[path] = image.Entry{Type: image.Special}
+		d.layer.Put(path, image.Entry{Type: image.Special})
 	}
 	return nil
 }

@@ -177,6 +177,7 @@ func unreadContent(inspectors []inspect.Inspector, reads []*layerRead, names []s
 				for _, reason := range c.Unread {
 					say(reason)
 				}
+				whole = whole && !c.passing
 			}
 			if r.missing(n) || c == nil {
 				whole = false

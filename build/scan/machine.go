@@ -70,7 +70,7 @@ func (s *Scanner) Machine(ctx context.Context, root string, o MachineOptions) (*
 	d := &dir{
 		analyser: analyser{ctx: bounded, spool: s.Cache.Spool(), limits: s.Options.Limits},
 		root:     at, left: s.Options.Limits.MaxEntries, done: map[string]bool{},
-		layer: &image.Layer{Entries: map[string]image.Entry{}},
+		layer: image.NewLayer(),
 		skip: func(name string) bool {
 			if o.Skip == nil {
 				return false
@@ -142,8 +142,8 @@ func (d *dir) start(name string) error {
 		return d.walk(name, 0)
 	}
 	for parent := path.Dir(name); parent != "."; parent = path.Dir(parent) {
-		if _, ok := d.layer.Entries[parent]; !ok {
-			d.layer.Entries[parent] = image.Entry{Type: image.Dir}
+		if _, ok := d.layer.Entry(parent); !ok {
+			d.layer.Put(parent, image.Entry{Type: image.Dir})
 		}
 	}
 	if err := d.entry(name, dirEntry{info}, strings.Count(name, "/")); err != nil {

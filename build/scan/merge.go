@@ -118,8 +118,8 @@ func (m *merger) shown() []shown {
 		if r == nil {
 			continue
 		}
-		for name, e := range r.layer.Entries {
-			if e.Evidence == 0 && e.Type != image.HardLink || seen[name] {
+		for name := range r.layer.Evidence() {
+			if seen[name] {
 				continue
 			}
 			seen[name] = true
@@ -137,11 +137,11 @@ func (m *merger) shown() []shown {
 // evidence finds what an entry says. Its number counts in its own layer, or in the one
 // below that a hard link leads to.
 func (m *merger) evidence(e image.Entry, name string, layer int) *evidence {
-	own := m.records[layer].layer.Entries[name]
+	own, _ := m.records[layer].layer.Entry(name)
 	if own.Type != image.HardLink {
 		return m.records[layer].at(e)
 	}
-	if _, ok := m.records[layer].layer.Entries[own.Target]; ok {
+	if _, ok := m.records[layer].layer.Entry(own.Target); ok {
 		return m.records[layer].at(e)
 	}
 	if _, below, ok := m.tree.Below(layer).Lookup(own.Target); ok {
@@ -209,7 +209,7 @@ func (m *merger) distribution(p *Package, k kind, f found) {
 	if release == "" {
 		release = m.distro.Codename
 	}
-	q := map[string]string{"arch": f.Arch}
+	q := map[string]string{"arch": f.Arch, "rpmmod": f.Module}
 	if m.distro.ID != "" {
 		q["distro"] = m.distro.ID
 		if release != "" {

@@ -112,8 +112,7 @@ func (m *merger) entry(name string, layer int) (image.Entry, bool) {
 	if m.records[layer] == nil {
 		return image.Entry{}, false
 	}
-	e, ok := m.records[layer].layer.Entries[name]
-	return e, ok
+	return m.records[layer].layer.Entry(name)
 }
 
 // own says which packages of languages a package of the distribution brought: their fixes
@@ -142,6 +141,9 @@ func (m *merger) own(packages []brought, all []shown, lists map[string]*evidence
 			continue
 		}
 		for _, f := range s.Packages {
+			if m.foreign(f) {
+				continue
+			}
 			set := f.Owns
 			if list := listOf(f, lists); s.Kind == kindDpkg && list != nil {
 				set = list.Owns
@@ -155,4 +157,17 @@ func (m *merger) own(packages []brought, all []shown, lists map[string]*evidence
 			}
 		}
 	}
+}
+
+// vendors are words of the vendor tag of a distribution's own rpms.
+var vendors = map[string]string{
+	"rhel": "red hat", "almalinux": "alma", "rocky": "rocky", "sles": "suse", "opensuse-leap": "suse", "opensuse-tumbleweed": "suse",
+	"mageia": "mageia", "openeuler": "openeuler", "azurelinux": "microsoft", "mariner": "microsoft",
+}
+
+// foreign: an rpm that somebody else than the distribution built (EPEL, a vendor's own
+// repository). The distribution fixes nothing in it.
+func (m *merger) foreign(f found) bool {
+	word := vendors[strings.ToLower(m.distro.ID)]
+	return word != "" && f.Vendor != "" && !strings.Contains(strings.ToLower(f.Vendor), word)
 }

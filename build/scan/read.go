@@ -35,19 +35,25 @@ func (r *layerRead) missing(n int) bool {
 }
 
 // known takes from the cache what it knows of a layer.
-func (s *Scanner) known(diffID string, able []inspect.Inspector) *layerRead {
-	r := &layerRead{content: make([]*content, len(able)), hadContent: make([]bool, len(able))}
+func (s *Scanner) known(diffID string, j *job) *layerRead {
+	r := &layerRead{content: make([]*content, len(j.able)), hadContent: make([]bool, len(j.able))}
 	if s.Fresh {
 		return r
 	}
 	if data, ok := s.Cache.Get(diffID); ok {
 		if rec, err := decodeRecord(data); err == nil && rec.layer.DiffID == diffID {
+			if r.err = j.limits.Budget.Take(rec.bytes()); r.err != nil {
+				return r
+			}
 			r.record, r.hadRecord = rec, true
 		}
 	}
-	for n, in := range able {
+	for n, in := range j.able {
 		if data, ok := s.Cache.Get(contentKey(diffID, in)); ok {
 			if c, err := decodeContent(data); err == nil && c.DiffID == diffID {
+				if r.err = j.limits.Budget.Take(c.bytes()); r.err != nil {
+					return r
+				}
 				r.content[n], r.hadContent[n] = c, true
 			}
 		}
@@ -56,12 +62,14 @@ func (s *Scanner) known(diffID string, able []inspect.Inspector) *layerRead {
 }
 
 // layer returns what is known of a layer, from the cache or by reading it once.
-func (s *Scanner) layer(ctx context.Context, l image.Layerer, failed error, able []inspect.Inspector) (read *layerRead, hit bool) {
-	read = s.known(l.DiffID, able)
+func (s *Scanner) layer(ctx context.Context, l image.Layerer, failed error, j *job) (read *layerRead, hit bool) {
+	read = s.known(l.DiffID, j)
 	if read.whole() {
 		return read, true
 	}
 	switch {
+	case read.err != nil:
+		return read, false
 	case failed != nil:
 		read.err = failed
 		return read, false
@@ -75,7 +83,7 @@ func (s *Scanner) layer(ctx context.Context, l image.Layerer, failed error, able
 		return read, false
 	}
 	defer func() { _ = r.Close() }()
-	got, err := s.read(ctx, r, read, able)
+	got, err := s.read(ctx, r, read, j)
 	switch {
 	case err != nil:
 		read.err = err
@@ -83,21 +91,21 @@ func (s *Scanner) layer(ctx context.Context, l image.Layerer, failed error, able
 		// Kept under neither name: the one is not known to be wanted, the other is a lie.
 		read.err = fmt.Errorf("its content has the digest %s: the image is damaged or was changed", got)
 	default:
-		read.err = s.keep(l.DiffID, read, able)
+		read.err = s.keep(l.DiffID, read, j)
 	}
 	return read, false
 }
 
 // read reads a layer for what is not known of it. It returns the layer's digest.
-func (s *Scanner) read(ctx context.Context, r io.Reader, read *layerRead, able []inspect.Inspector) (string, error) {
+func (s *Scanner) read(ctx context.Context, r io.Reader, read *layerRead, j *job) (string, error) {
 	var asked []inspect.Inspector
 	var index []int
-	for n, in := range able {
+	for n, in := range j.able {
 		if read.content[n] == nil {
 			asked, index = append(asked, in), append(index, n)
 		}
 	}
-	rec, contents, err := analyse(ctx, r, s.Cache.Spool(), s.Options.Limits, read.record != nil, asked)
+	rec, contents, err := analyse(ctx, r, s.Cache.Spool(), j.limits, read.record != nil, asked)
 	if read.record == nil {
 		read.record = rec
 	}
@@ -108,7 +116,7 @@ func (s *Scanner) read(ctx context.Context, r io.Reader, read *layerRead, able [
 }
 
 // keep puts what was read now into the cache.
-func (s *Scanner) keep(diffID string, read *layerRead, able []inspect.Inspector) error {
+func (s *Scanner) keep(diffID string, read *layerRead, j *job) error {
 	if !read.hadRecord {
 		data, err := read.record.encode()
 		if err == nil {
@@ -118,7 +126,7 @@ func (s *Scanner) keep(diffID string, read *layerRead, able []inspect.Inspector)
 			return err
 		}
 	}
-	for n, in := range able {
+	for n, in := range j.able {
 		if n < len(read.hadContent) && read.hadContent[n] || read.content[n].passing {
 			continue
 		}

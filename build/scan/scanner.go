@@ -31,27 +31,26 @@ func OpenCache(dir string) (*image.Cache, error) { return image.OpenCache(dir, a
 
 // Image scans an opened image.
 func (s *Scanner) Image(ctx context.Context, img *image.Image) (*Result, error) {
-	able, unread := s.ready(ctx)
-	return s.image(ctx, img, able, unread, map[string]*layerRead{}, nil)
+	return s.image(ctx, img, s.begin(ctx), map[string]*layerRead{}, nil)
 }
 
 // Stream scans a docker save archive that can only be read front to back.
 func (s *Scanner) Stream(ctx context.Context, r io.Reader, ref string) (*Result, error) {
-	able, unread := s.ready(ctx)
+	j := s.begin(ctx)
 	reads := map[string]*layerRead{}
 	known := func(diffID string) bool {
-		read := s.known(diffID, able)
+		read := s.known(diffID, j)
 		if read.whole() {
 			reads[diffID] = read
 		}
 		return read.whole()
 	}
 	img, failed, err := image.OpenStream(ctx, r, ref, s.Options, known, func(ctx context.Context, r io.Reader) (string, error) {
-		read := &layerRead{content: make([]*content, len(able))}
-		diffID, err := s.read(ctx, r, read, able)
+		read := &layerRead{content: make([]*content, len(j.able))}
+		diffID, err := s.read(ctx, r, read, j)
 		if diffID != "" && err == nil {
 			reads[diffID] = read
-			err = s.keep(diffID, read, able)
+			err = s.keep(diffID, read, j)
 		}
 		return diffID, err
 	})
@@ -61,7 +60,7 @@ func (s *Scanner) Stream(ctx context.Context, r io.Reader, ref string) (*Result,
 	if err := s.keepMetadata(img.ConfigDigest, img); err != nil {
 		return nil, err
 	}
-	return s.image(ctx, img, able, unread, reads, failed)
+	return s.image(ctx, img, j, reads, failed)
 }
 
 // Daemon scans an image of a Docker engine. Its content is asked for only when a layer is
@@ -71,8 +70,7 @@ func (s *Scanner) Daemon(ctx context.Context, d *image.Daemon, ref string) (*Res
 	if err != nil {
 		return nil, err
 	}
-	able, unread := s.ready(ctx)
-	result, err := s.daemonCached(ctx, about, able, unread)
+	result, err := s.daemonCached(ctx, about, s.begin(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +93,7 @@ func (s *Scanner) Daemon(ctx context.Context, d *image.Daemon, ref string) (*Res
 	return result, nil
 }
 
-func (s *Scanner) daemonCached(ctx context.Context, about image.DaemonImage, able []inspect.Inspector, unread []triad.Unread) (*Result, error) {
+func (s *Scanner) daemonCached(ctx context.Context, about image.DaemonImage, j *job) (*Result, error) {
 	meta, ok := s.metadata(about.ID)
 	if !ok || s.Fresh {
 		return nil, nil
@@ -108,28 +106,27 @@ func (s *Scanner) daemonCached(ctx context.Context, about image.DaemonImage, abl
 		if !s.Cache.Has(l.DiffID) {
 			return nil, nil
 		}
-		for _, in := range able {
+		for _, in := range j.able {
 			if !s.Cache.Has(contentKey(l.DiffID, in)) {
 				return nil, nil
 			}
 		}
 	}
-	return s.image(ctx, img, able, unread, map[string]*layerRead{}, nil)
+	return s.image(ctx, img, j, map[string]*layerRead{}, nil)
 }
 
-// image reads of the layers what nobody knows yet and merges all. able are the inspectors that
-// can work, unread says why others cannot. reads holds what a stream brought, failed why some
-// of it could not be read.
-func (s *Scanner) image(ctx context.Context, img *image.Image, able []inspect.Inspector, unread []triad.Unread, reads map[string]*layerRead, failed map[string]error) (*Result, error) {
+// image reads of the layers what nobody knows yet and merges all. reads holds what a stream
+// brought, failed why some of it could not be read.
+func (s *Scanner) image(ctx context.Context, img *image.Image, j *job, reads map[string]*layerRead, failed map[string]error) (*Result, error) {
 	result := newResult(artifact(img))
-	result.looked(able)
-	result.Unread = append(result.Unread, unread...)
-	result.configure(ctx, img, able)
+	result.looked(j.able)
+	result.Unread = append(result.Unread, j.unread...)
+	result.configure(ctx, img, j.able)
 	layers := make([]triad.Layer, len(img.Layers))
 	for i, l := range img.Layers {
 		layers[i] = l.Layer
 	}
-	if data, ok := s.Cache.Get(mergedKey(layers, able)); ok && !s.Fresh && len(reads) == 0 {
+	if data, ok := s.Cache.Get(mergedKey(layers, j.able)); ok && !s.Fresh && len(reads) == 0 {
 		if m, ok := decodeMerged(data, len(layers)); ok {
 			result.Artifact.Cached = len(layers)
 			result.assemble(img, layers, m)
@@ -152,7 +149,7 @@ func (s *Scanner) image(ctx context.Context, img *image.Image, able []inspect.In
 		slots <- struct{}{}
 		go func() {
 			defer func() { <-slots; wg.Done() }()
-			read, hit := s.layer(ctx, l, failed[l.DiffID], able)
+			read, hit := s.layer(ctx, l, failed[l.DiffID], j)
 			mu.Lock()
 			defer mu.Unlock()
 			reads[l.DiffID] = read
@@ -165,10 +162,10 @@ func (s *Scanner) image(ctx context.Context, img *image.Image, able []inspect.In
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	m, whole := mergeLayers(layers, reads, able)
+	m, whole := mergeLayers(layers, reads, j.able)
 	if whole {
 		if data, err := m.encode(); err == nil {
-			_ = s.Cache.Put(mergedKey(layers, able), data) // only slower without it
+			_ = s.Cache.Put(mergedKey(layers, j.able), data) // only slower without it
 		}
 	}
 	result.assemble(img, layers, m)
@@ -229,6 +226,7 @@ func (r *Result) assemble(img *image.Image, layers []triad.Layer, m *merged) {
 	r.code = m.Code
 	r.Unread = append(r.Unread, m.Unread...)
 	r.Artifact.Layers = layers
+	r.about = img
 	r.own()
 	c := img.Config.Config
 	r.image = triad.ImageProps{OS: m.Distro.PrettyName, Architecture: img.Config.Architecture, Entrypoint: c.Entrypoint, Cmd: c.Cmd, User: c.User, Exposed: exposed(c.ExposedPorts)}
