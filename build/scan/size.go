@@ -10,6 +10,9 @@ func (e *evidence) bytes() int64 {
 	if e.Code != nil {
 		n += len(e.Code.Set)
 	}
+	if e.Code != nil {
+		n += len(e.Code.Set)
+	}
 	for _, name := range e.Files {
 		n += 16 + len(name)
 	}
