@@ -6,7 +6,7 @@ set -euo pipefail
 declare -A package_of=(
 	[dockerd]=docker.io [containerd]=containerd [runc]=runc [iptables]=iptables
 	[clamd]=clamav-daemon [chromium]=chromium [debootstrap]=debootstrap [python3]=python3 [git]=git
-	[docker-registry]=docker-registry
+	[docker-registry]=docker-registry [rpmbuild]=rpm
 )
 missing=()
 for program in "${!package_of[@]}"; do

@@ -3,6 +3,7 @@ package match
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/triad-security/triad/build/advisory"
 )
@@ -27,9 +28,15 @@ func (h *hit) evaluate(v *installed) (bool, string, error) {
 			problem = err
 			continue
 		}
-		if ok {
-			return true, rule, nil
+		if !ok {
+			continue
 		}
+		if len(h.Custom) > 0 && len(h.fixes()) == 0 {
+			if ok, rule = h.numbered(v, rule); !ok {
+				continue
+			}
+		}
+		return true, rule, nil
 	}
 	if h.HasVersions() {
 		if !h.read {
@@ -46,10 +53,45 @@ func (h *hit) evaluate(v *installed) (bool, string, error) {
 	return false, "", problem
 }
 
+// numbered holds a version against ranges in the project's own numbering, where the module
+// system's have no end. A pseudo-version without a release below it (v0.0.0-…) has no place in
+// that numbering and stays affected.
+func (h *hit) numbered(v *installed, rule string) (bool, string) {
+	if !h.inNumbering(v.text) {
+		return true, rule + " (the project's own numbers give an end, which this version cannot be held against)"
+	}
+	for _, g := range h.Custom {
+		ok, own, err := v.in(g)
+		if err != nil {
+			return true, rule
+		}
+		if ok {
+			return true, "custom " + own
+		}
+	}
+	return false, ""
+}
+
+func (h *hit) inNumbering(version string) bool {
+	if !strings.HasPrefix(strings.TrimPrefix(version, "v"), "0.0.0-") {
+		return true
+	}
+	for _, g := range h.Custom {
+		for _, e := range g.Events {
+			if e.Version != "0" && !strings.HasPrefix(e.Version, "0.0.0-") {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // fixes are the versions at which the entry's ranges end.
-func (h *hit) fixes() []string {
+func (h *hit) fixes() []string { return ends(h.Ranges) }
+
+func ends(ranges []advisory.Range) []string {
 	var out []string
-	for _, g := range h.Ranges {
+	for _, g := range ranges {
 		for _, e := range g.Events {
 			if e.Kind == advisory.Fixed {
 				out = append(out, e.Version)
@@ -62,7 +104,11 @@ func (h *hit) fixes() []string {
 // lookup returns the records of the query's release that name a package.
 func lookup(g *advisory.Generation, q query, name string) ([]advisory.Hit, error) {
 	return g.Lookup(q.family, name, func(ecosystem string) bool {
-		return !advisory.NeedsRelease(q.family) || advisory.Release(ecosystem) == q.release
+		if !advisory.NeedsRelease(q.family) {
+			return true
+		}
+		r := advisory.Release(ecosystem)
+		return r == q.release || q.esm && r == "Pro:"+q.release
 	})
 }
 
@@ -112,7 +158,22 @@ func find(g *advisory.Generation, q query, v *installed) ([]*hit, error) {
 		}
 	}
 	hits = newest(hits)
+	if q.esm {
+		hits = extended(hits)
+	}
 	return slices.DeleteFunc(hits, func(h *hit) bool { return h.rec.Withdrawn || otherStream(q, h) }), nil
+}
+
+// extended keeps what Ubuntu Pro's extended maintenance says of a vulnerability where it says
+// anything: the plain release has no fix then, and the build installed may have Pro's.
+func extended(hits []*hit) []*hit {
+	pro := map[string]bool{}
+	for _, h := range hits {
+		if strings.HasPrefix(advisory.Release(h.Ecosystem), "Pro:") {
+			pro[h.rec.ID] = true
+		}
+	}
+	return slices.DeleteFunc(hits, func(h *hit) bool { return pro[h.rec.ID] && !strings.HasPrefix(advisory.Release(h.Ecosystem), "Pro:") })
 }
 
 // newest drops entries of older copies of a record, where several folders held it.
@@ -135,7 +196,11 @@ func lowestFix(v *installed, hits []*hit) string {
 	var candidates []candidate
 	seen := map[string]bool{}
 	for _, h := range hits {
-		for _, fix := range h.fixes() {
+		fixes := h.fixes()
+		if len(fixes) == 0 && len(h.Custom) > 0 && h.inNumbering(v.text) {
+			fixes = ends(h.Custom)
+		}
+		for _, fix := range fixes {
 			if seen[fix] {
 				continue
 			}

@@ -217,7 +217,7 @@ func ask(g *advisory.Generation, q query) (a answer) {
 			}
 			continue
 		}
-		found, err := describe(g, &v, gr)
+		found, err := describe(g, q, &v, gr)
 		if err != nil {
 			a.err = err
 			return a
@@ -241,7 +241,7 @@ type extra struct {
 }
 
 // describe makes one finding of a group.
-func describe(g *advisory.Generation, v *installed, gr *group) (triad.Vulnerability, error) {
+func describe(g *advisory.Generation, q query, v *installed, gr *group) (triad.Vulnerability, error) {
 	in, err := intelOf(g, gr.ids)
 	if err != nil {
 		return triad.Vulnerability{}, err
@@ -256,7 +256,7 @@ func describe(g *advisory.Generation, v *installed, gr *group) (triad.Vulnerabil
 	}
 	best := decisive(gr.hits, out.Fixed)
 	out.Advisory, out.Summary = best.rec.ID, best.rec.Summary
-	out.Rule = fmt.Sprintf("%s for %s %s: %s", best.rec.ID, best.Ecosystem, best.Name, best.rule)
+	out.Rule = fmt.Sprintf("%s for %s %s: %s; %s", best.rec.ID, best.Ecosystem, best.Name, best.rule, v.compared(q, best.rule))
 	word := ""
 	var score advisory.CVSS
 	scored := false

@@ -319,3 +319,24 @@ func shorten(s string) string {
 	}
 	return strings.ToLower(s)
 }
+
+// compared says which version was held against a range, whose it is, and in which order, so
+// that a person can do it again.
+func (v *installed) compared(q query, rule string) string {
+	what := v.text
+	if q.sourced {
+		what += " of source package " + q.name
+	}
+	order := v.order.ecosystem
+	switch {
+	case strings.HasPrefix(rule, "versions"):
+		return what + " is listed"
+	case strings.Contains(rule, "SEMVER"):
+		order = "SemVer 2.0"
+	case v.order.kind == orderDeb:
+		order = "deb-version(7)"
+	case v.order.kind == orderRPM:
+		order = "rpm-version(7)"
+	}
+	return what + " compared in the order of " + order
+}

@@ -17,6 +17,8 @@ type query struct {
 	other   string // a second name to try; empty for none
 	version string
 	stream  string // rpm module and stream, "nodejs:14"; empty where unknown
+	sourced bool   // name and version are those of the source package
+	esm     bool   // Ubuntu: a build of Ubuntu Pro's extended maintenance, with its fixes
 }
 
 // purlFamilies are OSV's ecosystems by purl type (https://github.com/package-url/purl-spec);
@@ -75,6 +77,7 @@ func newQuery(p triad.Package) (q query, problem string) {
 	}
 	q.stream = moduleStream(qualifiers["rpmmod"])
 	q.source(p, qualifiers)
+	q.esm = q.family == "Ubuntu" && strings.Contains(q.version, "esm") && !strings.Contains(q.release, ":")
 	if q.family == "Go" {
 		q.version = goVersion(q.name, q.version)
 	}
@@ -103,7 +106,7 @@ func purlName(family string, purl packageurl.PackageURL) string {
 
 // source puts the source package's name in place of the binary's where the family's
 // advisories name sources: Debian's and Ubuntu's trackers, the secdb of Alpine and its kin
-// (origin), SUSE, openEuler, Mageia. AlmaLinux, Rocky Linux and Red Hat name binary packages.
+// (origin), SUSE, openEuler, Mageia. AlmaLinux and Red Hat name binary packages.
 func (q *query) source(p triad.Package, qualifiers map[string]string) {
 	source, version := p.Source, p.SourceVersion
 	for _, name := range []string{"upstream", "source", "origin", "sourcerpm"} {
@@ -122,6 +125,13 @@ func (q *query) source(p triad.Package, qualifiers map[string]string) {
 		q.name = source
 		if version != "" {
 			q.version = version
+		}
+		q.sourced = source != p.Name
+	case "Rocky Linux":
+		// Its records name source packages; only a binary of the source's own version can be held
+		// against those. The source's epoch is not in its file name, and is the binary's.
+		if _, bare, _ := strings.Cut(":"+strings.TrimPrefix(q.version, "0:"), ":"); source != q.name && (version == "" || strings.HasSuffix(q.version, version) || bare == version) {
+			q.other = source
 		}
 	case "Photon OS", "Azure Linux", "CleanStart":
 		q.other = source

@@ -98,6 +98,8 @@ func (d Distro) Ecosystem() string {
 		return "openSUSE:Tumbleweed"
 	case "sles", "suse":
 		return release("SUSE", prefixed("Linux Enterprise Server ", strings.Replace(version, ".", " SP", 1)))
+	case "sle-micro", "sl-micro", "suse-microos":
+		return release("SUSE", prefixed("Linux Enterprise Micro ", version))
 	case "mageia":
 		return release("Mageia", major)
 	case "openeuler":

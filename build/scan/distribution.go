@@ -150,8 +150,12 @@ func rpmFiles(file string, packages []found) (err error) {
 	}
 	for _, info := range all {
 		p := byName[info.Name+"\x00"+info.Version+"-"+info.Release+"\x00"+info.Arch]
+		if p == nil {
+			continue
+		}
+		p.Module, p.Vendor = info.Modularitylabel, info.Vendor
 		names, err := info.InstalledFileNames()
-		if p == nil || err != nil {
+		if err != nil {
 			continue
 		}
 		for _, name := range names {

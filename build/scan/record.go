@@ -45,6 +45,7 @@ type found struct {
 	Source, SourceVersion string
 	Arch                  string
 	Epoch                 int
+	Module, Vendor        string // rpm: its module's label, who built it
 	Dev                   bool
 	Inner                 string   // path inside a nested archive
 	Files                 []string // apk, rpm
