@@ -153,6 +153,9 @@ type Package struct {
 	// Layer is the diff ID of the layer that brought it, Step the build step of that layer.
 	Layer string `json:"layer,omitempty"`
 	Step  string `json:"step,omitempty"`
+	// Origin says whose layer that is, Dockerfile where the step stands: "Dockerfile:12-15".
+	Origin     Origin `json:"origin,omitempty"`
+	Dockerfile string `json:"dockerfile,omitempty"`
 	// Files are its loadable files (programs, shared libraries, archives), to join it with
 	// what a process has mapped or opened. Absolute paths.
 	Files []string `json:"files,omitempty"`
@@ -195,10 +198,11 @@ type Finding struct {
 	// Detail is the part that decides, masked where it is a secret.
 	Detail string `json:"detail,omitempty"`
 	// Layer, Step and Origin say how an image came by it: the layer's diff ID, its build step,
-	// and whose layer it is.
-	Layer  string `json:"layer,omitempty"`
-	Step   string `json:"step,omitempty"`
-	Origin Origin `json:"origin,omitempty"`
+	// and whose layer it is; Dockerfile is where the step stands: "Dockerfile:12-15".
+	Layer      string `json:"layer,omitempty"`
+	Step       string `json:"step,omitempty"`
+	Origin     Origin `json:"origin,omitempty"`
+	Dockerfile string `json:"dockerfile,omitempty"`
 }
 
 // Origin says whether something came with the base image or was added to it.

@@ -107,7 +107,9 @@ type Vulnerability struct {
 	Layer   string   `json:"layer,omitempty"`
 	Step    string   `json:"step,omitempty"`
 	Origin  Origin   `json:"origin,omitempty"`
-	Asset   string   `json:"asset,omitempty"`
+	// Dockerfile is where the step stands: "Dockerfile:12-15".
+	Dockerfile string `json:"dockerfile,omitempty"`
+	Asset      string `json:"asset,omitempty"`
 	// Linked says whether one of the functions that the advisory names is part of the program:
 	// nil where the advisory names none, or the program does not say.
 	Linked *bool `json:"linked,omitempty"`

@@ -143,5 +143,9 @@ type Layer struct {
 	DiffID string `json:"diff_id"`
 	Digest string `json:"digest,omitempty"` // of the compressed blob
 	Step   string `json:"step,omitempty"`   // the history entry that made it
-	Size   int64  `json:"size,omitempty"`   // bytes uncompressed, where known
+	// Origin says whether the base image brought it, Dockerfile where its step stands:
+	// "Dockerfile:12-15", or "Dockerfile:2 or Dockerfile:5" where nothing tells two apart.
+	Origin     Origin `json:"origin,omitempty"`
+	Dockerfile string `json:"dockerfile,omitempty"`
+	Size       int64  `json:"size,omitempty"` // bytes uncompressed, where known
 }

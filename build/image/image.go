@@ -25,6 +25,8 @@ type Image struct {
 	// RepoDigests are the digests under which registries know it.
 	RepoDigests []string
 	Config      *v1.ConfigFile
+	// Annotations of the manifest, where the source has it.
+	Annotations map[string]string
 	Layers      []Layerer
 	rawConfig   []byte
 	close       func() error

@@ -125,7 +125,7 @@ func (i *Image) fromIndex(f files, o Options) {
 	for _, d := range index.Manifests {
 		other, err := openDescriptor(f, d, o, 0)
 		if err == nil && other.ConfigDigest == i.ConfigDigest {
-			i.ManifestDigest, i.IndexDigest = other.ManifestDigest, other.IndexDigest
+			i.ManifestDigest, i.IndexDigest, i.Annotations = other.ManifestDigest, other.IndexDigest, other.Annotations
 			for n := range i.Layers {
 				i.Layers[n].Digest = other.Layers[n].Digest
 			}
@@ -232,7 +232,7 @@ func openDescriptor(f files, d v1.Descriptor, o Options, depth int) (*Image, err
 	if err != nil {
 		return nil, err
 	}
-	img.ManifestDigest = d.Digest.String()
+	img.ManifestDigest, img.Annotations = d.Digest.String(), manifest.Annotations
 	return img, nil
 }
 

@@ -89,7 +89,11 @@ func fromRegistry(remoteImage v1.Image) (*Image, error) {
 			return layer.Compressed()
 		}
 	}
-	return newImage(config, layers)
+	img, err := newImage(config, layers)
+	if err == nil {
+		img.Annotations = manifest.Annotations
+	}
+	return img, err
 }
 
 // registryError says what to do about what registries answer most.

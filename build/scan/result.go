@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/build/image"
+	"github.com/triad-security/triad/build/origin"
 	"github.com/triad-security/triad/build/sbom"
 )
 
@@ -15,16 +17,18 @@ type Package struct{ triad.Package }
 // MarshalJSON writes the keys that programs build on, and no others.
 func (p Package) MarshalJSON() ([]byte, error) {
 	return plain(struct {
-		Name      string `json:"name"`
-		Version   string `json:"version"`
-		Ecosystem string `json:"ecosystem"`
-		PURL      string `json:"purl"`
-		Layer     string `json:"layer"`
-		Path      string `json:"path"`
-		Step      string `json:"step,omitempty"`
-		Owner     string `json:"owner,omitempty"`
-		Dev       bool   `json:"dev,omitempty"`
-	}{p.Name, p.Version, p.Ecosystem, p.PURL, p.Layer, p.Path, p.Step, p.Owner, p.Dev})
+		Name       string       `json:"name"`
+		Version    string       `json:"version"`
+		Ecosystem  string       `json:"ecosystem"`
+		PURL       string       `json:"purl"`
+		Layer      string       `json:"layer"`
+		Path       string       `json:"path"`
+		Step       string       `json:"step,omitempty"`
+		Owner      string       `json:"owner,omitempty"`
+		Dev        bool         `json:"dev,omitempty"`
+		Origin     triad.Origin `json:"origin,omitempty"`
+		Dockerfile string       `json:"dockerfile,omitempty"`
+	}{p.Name, p.Version, p.Ecosystem, p.PURL, p.Layer, p.Path, p.Step, p.Owner, p.Dev, p.Origin, p.Dockerfile})
 }
 
 // Vulnerability is one advisory that applies to one package.
@@ -37,28 +41,29 @@ func (v Vulnerability) MarshalJSON() ([]byte, error) {
 		aliases = []string{}
 	}
 	return plain(struct {
-		ID       string              `json:"id"`
-		Aliases  []string            `json:"aliases"`
-		Package  string              `json:"package"`
-		Version  string              `json:"version"`
-		Fixed    string              `json:"fixed"`
-		Severity string              `json:"severity"`
-		CVSS     float64             `json:"cvss"`
-		EPSS     float64             `json:"epss"`
-		KEV      bool                `json:"kev"`
-		Layer    string              `json:"layer"`
-		PURL     string              `json:"purl,omitempty"`
-		Path     string              `json:"path,omitempty"`
-		Step     string              `json:"step,omitempty"`
-		Origin   triad.Origin        `json:"origin,omitempty"`
-		Linked   *bool               `json:"linked,omitempty"`
-		Symbols  []string            `json:"symbols,omitempty"`
-		Advisory string              `json:"advisory,omitempty"`
-		Rule     string              `json:"rule,omitempty"`
-		VEX      *triad.VEXStatement `json:"vex,omitempty"`
+		ID         string              `json:"id"`
+		Aliases    []string            `json:"aliases"`
+		Package    string              `json:"package"`
+		Version    string              `json:"version"`
+		Fixed      string              `json:"fixed"`
+		Severity   string              `json:"severity"`
+		CVSS       float64             `json:"cvss"`
+		EPSS       float64             `json:"epss"`
+		KEV        bool                `json:"kev"`
+		Layer      string              `json:"layer"`
+		PURL       string              `json:"purl,omitempty"`
+		Path       string              `json:"path,omitempty"`
+		Step       string              `json:"step,omitempty"`
+		Origin     triad.Origin        `json:"origin,omitempty"`
+		Dockerfile string              `json:"dockerfile,omitempty"`
+		Linked     *bool               `json:"linked,omitempty"`
+		Symbols    []string            `json:"symbols,omitempty"`
+		Advisory   string              `json:"advisory,omitempty"`
+		Rule       string              `json:"rule,omitempty"`
+		VEX        *triad.VEXStatement `json:"vex,omitempty"`
 	}{
 		v.ID, aliases, v.Package, v.Version, v.Fixed, v.Severity, v.CVSS, v.EPSS, v.KEV, v.Layer,
-		v.PURL, v.Path, v.Step, v.Origin, v.Linked, v.Symbols, v.Advisory, v.Rule, v.VEX,
+		v.PURL, v.Path, v.Step, v.Origin, v.Dockerfile, v.Linked, v.Symbols, v.Advisory, v.Rule, v.VEX,
 	})
 }
 
@@ -96,6 +101,8 @@ type Artifact struct {
 	Layers         []triad.Layer `json:"layers,omitempty"`
 	// Cached is how many of the layers were not read because the cache knew them.
 	Cached int `json:"cached,omitempty"`
+	// Base is the image that it was built from; nil where none is known.
+	Base *origin.Base `json:"base,omitempty"`
 }
 
 // Suppressed is a finding that was set aside, and why. Exactly one of Vulnerability and
@@ -125,7 +132,8 @@ type Result struct {
 	image  triad.ImageProps
 	distro sbom.Distro
 	code   map[string]*goCode
-	root   string // dir: its absolute path
+	root   string       // dir: its absolute path
+	about  *image.Image // image: its config and annotations
 }
 
 func newResult(a Artifact) *Result {
