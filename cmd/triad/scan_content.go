@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/build/dockerfile"
 	"github.com/triad-security/triad/build/inspect"
 	"github.com/triad-security/triad/build/malware"
 	"github.com/triad-security/triad/build/secret"
@@ -32,7 +33,7 @@ var scanners = []struct{ word, section string }{
 // contentFlags adds the flags of content scanning.
 func (a *app) contentFlags(f *pflag.FlagSet) *contentFlags {
 	c := &contentFlags{}
-	f.StringSliceVar(&c.scanners, "scanners", []string{"vuln", "secret"}, "what to look for: vuln, secret, malware, misconfig, code; packages are always listed")
+	f.StringSliceVar(&c.scanners, "scanners", []string{"vuln", "secret", "malware", "misconfig"}, "what to look for: vuln, secret, malware, misconfig, code; packages are always listed")
 	f.StringVar(&c.malware.Clamd, "clamd", "", "look for malware with ClamAV's daemon at unix:///run/clamav/clamd.ctl, tcp://host:3310 or auto; implies --scanners malware")
 	f.Int64Var(&c.clamdMax, "clamd-max-file", 100, "MaxFileSize of that daemon in MiB: it does not look at larger files, so they are not read")
 	f.StringSliceVar(&c.malware.Hashes, "malware-hashes", nil, "`file` with SHA-256 of known malware, one a line, or MalwareBazaar's CSV (repeatable); implies --scanners malware")
@@ -65,6 +66,9 @@ func (c *contentFlags) inspectors() ([]inspect.Inspector, error) {
 			return nil, triad.Errorf(triad.CodeInvalid, "%v", err)
 		}
 		all = append(all, engines...)
+	}
+	if c.wants("misconfig") {
+		all = append(all, dockerfile.NewInspector())
 	}
 	return all, nil
 }
