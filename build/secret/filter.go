@@ -6,23 +6,29 @@ import (
 )
 
 // minWord is the shortest word that the filter can look for: it looks at every second
-// position, three bytes at a time.
+// position, four bytes at a time. A word of four bytes is one before a character of a token.
 const minWord = 4
 
 // filter finds words in one pass whose cost hardly depends on how many they are. Every second
-// position's three bytes, folded, are looked up in a table; only a hit is compared in full.
+// position's four bytes, folded, are looked up in a set of bits that fits the processor's
+// first cache; only what is in it is looked up in a table and compared in full.
 type filter struct {
-	table   [1 << filterBits]uint16 // 1 + index into buckets
+	bits    [1 << filterBits / 64]uint64
+	table   [1 << tableBits]uint16 // 1 + index into buckets
 	buckets [][]entry
 	words   []word
 	longest int
 }
 
-const filterBits = 14
+const (
+	filterBits = 17
+	tableBits  = 13
+	fold       = 0x20202020
+)
 
 type entry struct {
 	word   int
-	offset int // of the three bytes in the word: 0 or 1
+	offset int // of the four bytes in the word: 0 or 1
 }
 
 type word struct {
@@ -31,9 +37,8 @@ type word struct {
 	rules []int
 }
 
-func slot(v uint32) uint32 {
-	return (v&0xffffff | 0x202020) * 0x9e3779b1 >> (32 - filterBits)
-}
+// spread is a hash by multiplication (Knuth, volume 3, section 6.4).
+func spread(v uint32) uint32 { return (v | fold) * 0x9e3779b1 }
 
 // newFilter makes a filter of the rules' words.
 func newFilter(rules []*rule) *filter {
@@ -55,21 +60,34 @@ func newFilter(rules []*rule) *filter {
 				index[key] = w
 				f.words = append(f.words, word{text: []byte(text), fold: rule.fold})
 				f.longest = max(f.longest, len(text))
-				for offset := range 2 {
-					f.add(text[offset:], entry{w, offset})
+				f.add(text, entry{w, 0})
+				rest := text[1:]
+				if len(text) > minWord {
+					f.add(rest, entry{w, 1})
+				} else {
+					for _, next := range tokenBytes {
+						f.add(rest+string(next), entry{w, 1})
+					}
 				}
 			}
 			f.words[w].rules = append(f.words[w].rules, r)
 		}
 	}
+	f.longest++ // a word of four bytes is found by the byte after it
 	return f
 }
 
+// tokenBytes may follow a word of four bytes; of those that fold to one another one is enough.
+const tokenBytes = "abcdefghijklmnopqrstuvwxyz0123456789-_+/=.:"
+
 func (f *filter) add(text string, e entry) {
-	s := slot(uint32(text[0]) | uint32(text[1])<<8 | uint32(text[2])<<16)
+	h := spread(binary.LittleEndian.Uint32([]byte(text)))
+	bit := h >> (32 - filterBits)
+	f.bits[bit/64] |= 1 << (bit % 64)
+	s := h >> (32 - tableBits)
 	if f.table[s] == 0 {
 		f.buckets = append(f.buckets, nil)
-		f.table[s] = uint16(len(f.buckets)) //nolint:gosec // twice the words
+		f.table[s] = uint16(len(f.buckets)) //nolint:gosec // at most as many as the table has
 	}
 	b := &f.buckets[f.table[s]-1]
 	*b = append(*b, e)
@@ -79,44 +97,51 @@ func (f *filter) add(text string, e entry) {
 // beyond data.
 func (f *filter) scan(data []byte, from, to int, hit func(pos, word int)) {
 	i := from
-	// Eight bytes at a time, four positions of them.
-	for ; i+9 <= len(data) && i+6 <= to; i += 8 {
-		v := binary.LittleEndian.Uint64(data[i:])
-		a := f.table[slot(uint32(v))]                           //nolint:gosec // the low half is meant
-		b := f.table[slot(uint32(v>>16))]                       //nolint:gosec // as above
-		c := f.table[slot(uint32(v>>32))]                       //nolint:gosec // as above
-		d := f.table[slot(uint32(v>>48)|uint32(data[i+8])<<16)] //nolint:gosec // as above
-		if a|b|c|d == 0 {
-			continue
+	for i+10 <= len(data) && i+6 <= to {
+		d := data[i : i+10 : i+10]
+		a := spread(binary.LittleEndian.Uint32(d))
+		b := spread(binary.LittleEndian.Uint32(d[2:]))
+		c := spread(binary.LittleEndian.Uint32(d[4:]))
+		e := spread(binary.LittleEndian.Uint32(d[6:]))
+		if f.bit(a)|f.bit(b)|f.bit(c)|f.bit(e) != 0 {
+			for j, h := range [4]uint32{a, b, c, e} {
+				if f.bit(h) != 0 {
+					f.look(h, data, i+2*j, from, to, hit)
+				}
+			}
 		}
-		if a != 0 {
-			f.compare(a, data, i, from, to, hit)
-		}
-		if b != 0 {
-			f.compare(b, data, i+2, from, to, hit)
-		}
-		if c != 0 {
-			f.compare(c, data, i+4, from, to, hit)
-		}
-		if d != 0 {
-			f.compare(d, data, i+6, from, to, hit)
-		}
+		i += 8
 	}
-	for ; i <= to && i+3 <= len(data); i += 2 {
-		if b := f.table[slot(uint32(data[i])|uint32(data[i+1])<<8|uint32(data[i+2])<<16)]; b != 0 {
-			f.compare(b, data, i, from, to, hit)
+	for ; i <= to && i < len(data); i += 2 {
+		var four [4]byte
+		copy(four[:], data[i:]) // at the end of a file fewer are left
+		if h := spread(binary.LittleEndian.Uint32(four[:])); f.bit(h) != 0 {
+			f.look(h, data, i, from, to, hit)
 		}
 	}
 }
 
-func (f *filter) compare(bucket uint16, data []byte, i, from, to int, hit func(pos, word int)) {
+// bit is 1 when a word may have four bytes of this hash.
+func (f *filter) bit(h uint32) uint64 {
+	h >>= 32 - filterBits
+	return f.bits[h/64] >> (h % 64) & 1
+}
+
+// look compares the words that may have their four bytes, of hash h, at data[i].
+func (f *filter) look(h uint32, data []byte, i, from, to int, hit func(pos, word int)) {
+	bucket := f.table[h>>(32-tableBits)]
+	if bucket == 0 {
+		return
+	}
+	found := -1
 	for _, e := range f.buckets[bucket-1] {
 		w := &f.words[e.word]
 		p := i - e.offset
-		if p < from || p >= to || p+len(w.text) > len(data) {
+		if e.word == found || p < from || p >= to || p+len(w.text) > len(data) {
 			continue
 		}
 		if have := data[p : p+len(w.text)]; w.fold && equalFold(have, w.text) || !w.fold && string(have) == string(w.text) {
+			found = e.word
 			hit(p, e.word)
 		}
 	}

@@ -27,7 +27,9 @@ func keyRules() []*rule {
 
 var (
 	keyHeader = regexp.MustCompile(`^-----BEGIN ((?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?)-----`)
-	lineEnds  = regexp.MustCompile(`(?:\\r)?(?:\\n)[ \t"'+\\]*|\r?\n[ \t"'+>#*]*`)
+	// Written \n in a string, perhaps in several that are joined; or a line's end, the next
+	// line indented, quoted or with the mark of a comment or list.
+	lineEnds = regexp.MustCompile(`(?:\\r)?\\n(?:["'][ \t]*[+\\]?[ \t]*\r?\n?[ \t]*["'])?[ \t]*|\r?\n[ \t]*(?:[+>#*]+[ \t]+)?["']?`)
 )
 
 // pemKey returns the private key that begins at pos, if there is one: a header alone, or
@@ -41,8 +43,9 @@ func pemKey(data []byte, pos int, _ class) (match, bool) {
 	body := pos + len(header[0])
 	trailer := []byte("-----END " + kind + "-----")
 	window := data[body:min(pos+maxKey, len(data))]
-	end := bytes.Index(window, trailer)
-	if end < 0 {
+	// The next dashes must be the trailer's: of headers without end there can be many.
+	end := bytes.Index(window, []byte("-----"))
+	if end < 32 || !bytes.HasPrefix(window[end:], trailer) {
 		return match{}, false
 	}
 	m := match{start: body, end: body + end}

@@ -64,6 +64,7 @@ func allRules() []*rule {
 	all = append(all, keyRules()...)
 	all = append(all, velesRules()...)
 	all = append(all, tokenRules()...)
+	all = append(all, webTokenRules()...)
 	all = append(all, urlRules()...)
 	all = append(all, assignmentRules()...)
 	return all

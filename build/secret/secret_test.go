@@ -22,14 +22,14 @@ import (
 
 // Planted values are put together here, so that no scanner takes this file for a leak.
 var (
-	awsID     = "AKIA" + "Z7QXW3RTKLMN4PVB"
-	awsSecret = "kT9f/" + "Yw3LqPzR7vXbN2mCdJ5sHgA8uEe4Ki0BtWp"
-	githubPAT = gitHubToken("ghp_", "b7Kq2LmN9xTzR4vYw8Pc3JdHs6Ga1U")
-	gitlab    = "glpat-" + "x8Kq2LmN9xTzR4vYw8Pc"
-	slack     = "xoxb-" + "481516234212-481516234213-b7Kq2LmN9xTzR4vYw8Pc3JdH"
-	stripe    = "sk_live_" + "b7Kq2LmN9xTzR4vYw8Pc3JdH"
-	webToken  = b64(`{"alg":"HS256","typ":"JWT"}`) + "." + b64(`{"sub":"42","iss":"shop"}`) + "." + "b7Kq2LmN9xTzR4vYw8Pc3JdHs6Ga1UfEe0BiAAA"
-	password  = "Tr0ub4dor" + "&3x"
+	awsID        = "AKIA" + "Z7QXW3RTKLMN4PVB"
+	awsSecret    = "kT9f/" + "Yw3LqPzR7vXbN2mCdJ5sHgA8uEe4Ki0BtWp"
+	githubPAT    = gitHubToken("ghp_", "b7Kq2LmN9xTzR4vYw8Pc3JdHs6Ga1U")
+	gitlab       = "glpat-" + "x8Kq2LmN9xTzR4vYw8Pc"
+	slack        = "xoxb-" + "481516234212-481516234213-b7Kq2LmN9xTzR4vYw8Pc3JdH"
+	stripe       = "sk_live_" + "b7Kq2LmN9xTzR4vYw8Pc3JdH"
+	sessionToken = b64(`{"alg":"HS256","typ":"JWT"}`) + "." + b64(`{"sub":"42","iss":"shop"}`) + "." + "b7Kq2LmN9xTzR4vYw8Pc3JdHs6Ga1UfEe0BiAAA"
+	password     = "Tr0ub4dor" + "&3x"
 )
 
 // gitHubToken ends in the checksum that GitHub's tokens have.
@@ -101,7 +101,7 @@ func TestASecretIsFoundWhereItStands(t *testing.T) {
 		{"the ID of an access key of AWS alone", "app/x.sh", "aws configure set aws_access_key_id " + awsID + "\n", "aws-access-key-id:1"},
 		{"a token of GitLab beside one of Slack", "app/x.txt", gitlab + " " + slack + "\n", "gitlab-personal-access-token:1 slack-token:1"},
 		{"a key of Stripe in JavaScript", "app/pay.js", "const k = '" + stripe + "';", "stripe-secret-key:1"},
-		{"a JSON web token", "app/session.txt", "\n\nBearer " + webToken + "\n", "json-web-token:3"},
+		{"a JSON web token", "app/session.txt", "\n\nBearer " + sessionToken + "\n", "json-web-token:3"},
 		{"a private key", "etc/ssl/private/tls.key", key, "private-key:1"},
 		{"a private key in JSON, its line ends written", "app/config.json", `{"key": "` + strings.ReplaceAll(key, "\n", `\n`) + `"}`, "private-key:1"},
 		{"a private key in YAML, indented", "app/secret.yaml", "tls:\n  key: |\n    " + strings.ReplaceAll(key, "\n", "\n    "), "private-key:3"},
@@ -128,7 +128,7 @@ func TestASecretIsFoundWhereItStands(t *testing.T) {
 				t.Errorf("found %q, not %q", got, test.want)
 			}
 			clear, _ := json.Marshal(found)
-			for _, s := range []string{awsSecret, githubPAT, gitlab, slack, stripe, webToken, password, "s3cr3tPw", strings.Split(key, "\n")[1]} {
+			for _, s := range []string{awsSecret, githubPAT, gitlab, slack, stripe, sessionToken, password, "s3cr3tPw", strings.Split(key, "\n")[1]} {
 				if bytes.Contains(clear, []byte(s)) {
 					t.Errorf("%q is in clear in %s", s, clear)
 				}

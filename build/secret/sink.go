@@ -20,8 +20,8 @@ const (
 	maxFound = 200       // secrets of one file
 	// Work that the detectors may do in one file, in bytes: a fixed part, and as many times
 	// what the file has.
-	workFixed  = 32 << 20
-	workFactor = 2
+	workFixed  = 16 << 20
+	workFactor = 1
 	sniff      = 4 << 10 // bytes in which a NUL makes a file binary
 )
 

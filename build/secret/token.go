@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"regexp"
 	"strings"
-
-	"github.com/google/osv-scalibr/veles/secrets/common/jwt"
 )
 
 // tokenRules are tokens of known form that veles has no detector for. The forms are those
@@ -27,37 +25,33 @@ func tokenRules() []*rule {
 		token("slack-webhook", "Slack incoming webhook", medium, 0, `hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9]{8,14}/[A-Za-z0-9]{8,20}/[A-Za-z0-9]{16,50}`, "hooks.slack.com/"),
 		token("discord-webhook", "Discord webhook", medium, 0, `discord(?:app)?\.com/api/webhooks/[0-9]{17,20}/[A-Za-z0-9_-]{60,80}`, "/api/webhooks/"),
 		token("gitlab-token", "GitLab token", critical, 0, `gl(?:dt|rt|cbt|ptt|ft|soat|agent|imt|oas|ffct)-[0-9A-Za-z_-]{20,60}`, "gldt-", "glrt-", "glcbt-", "glptt-", "glft-", "glsoat-", "glagent-", "glimt-", "gloas-", "glffct-"),
-		token("twilio-api-key", "Twilio API key", high, 2, `SK[0-9a-f]{32}`, twilioWords()...),
-		token("mailgun-key", "Mailgun private key", high, 4, `key-[0-9a-f]{32}`, "key-"),
+		folded(near(token("twilio-api-key", "Twilio API key", high, 2, `SK[0-9a-f]{32}`, "twilio"))),
+		folded(near(token("mailgun-key", "Mailgun private key", high, 4, `key-[0-9a-f]{32}`, "mailgun"))),
 		token("shopify-token", "Shopify access token", high, 6, `shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}`, "shpat_", "shpca_", "shppa_", "shpss_"),
 		token("age-secret-key", "age identity", critical, 15, `AGE-SECRET-KEY-1[0-9A-Z]{58}`, "AGE-SECRET-KEY-1"),
-		token("databricks-token", "Databricks personal access token", high, 4, `dapi[0-9a-f]{32}(?:-[0-9])?`, "dapi"),
-		token("grafana-token", "Grafana token", high, 5, `glsa_[A-Za-z0-9]{32}_[0-9a-f]{8}|glc_[A-Za-z0-9+/]{32,400}={0,3}`, "glsa_", "glc_"),
+		folded(near(token("databricks-token", "Databricks personal access token", high, 4, `dapi[0-9a-f]{32}(?:-[0-9])?`, "databricks"))),
+		token("grafana-token", "Grafana token", high, 5, `glsa_[A-Za-z0-9]{32}_[0-9a-f]{8}|glc_ey[A-Za-z0-9+/]{32,400}={0,3}`, "glsa_", "glc_ey"),
 		token("sentry-token", "Sentry authentication token", high, 7, `sntry[su]_[A-Za-z0-9_+/=]{40,400}`, "sntrys_", "sntryu_"),
 		token("atlassian-token", "Atlassian API token", high, 7, `ATATT3[A-Za-z0-9_=-]{180,200}`, "ATATT3"),
 		token("bitbucket-app-password", "Bitbucket app password", high, 4, `ATBB[A-Za-z0-9]{28,40}`, "ATBB"),
-		token("pulumi-token", "Pulumi access token", high, 4, `pul-[0-9a-f]{40}`, "pul-"),
+		folded(near(token("pulumi-token", "Pulumi access token", high, 4, `pul-[0-9a-f]{40}`, "pulumi"))),
 		token("terraform-cloud-token", "HCP Terraform token", high, 0, `[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,70}`, ".atlasv1."),
 		token("doppler-token", "Doppler token", high, 7, `dp\.(?:pt|st|ct|scim|audit|sa)\.[A-Za-z0-9._-]{40,80}`, "dp.pt.", "dp.st.", "dp.ct.", "dp.scim.", "dp.audit.", "dp.sa."),
 		token("linear-api-key", "Linear API key", high, 8, `lin_api_[A-Za-z0-9]{40}`, "lin_api_"),
-		token("netlify-token", "Netlify access token", high, 4, `nfp_[A-Za-z0-9]{36}`, "nfp_"),
-		token("fly-token", "Fly.io access token", high, 3, `fm[12][ar]?_[A-Za-z0-9+/=,_-]{100,600}`, "fm1r_", "fm1a_", "fm2_"),
+		folded(near(token("netlify-token", "Netlify access token", high, 4, `nfp_[A-Za-z0-9]{36}`, "netlify"))),
+		token("fly-token", "Fly.io access token", high, 3, `fm[12][ar]?_[A-Za-z0-9+/=,_-]{100,600}`, "fm1r_", "fm1a_", "fm2_lJP"),
 		token("planetscale-token", "PlanetScale token or password", high, 7, `pscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.=-]{32,64}`, "pscale_"),
-		token("replicate-token", "Replicate API token", high, 3, `r8_[A-Za-z0-9]{37}`, expand("r8_", alphanumeric)...),
+		folded(near(token("replicate-token", "Replicate API token", high, 3, `r8_[A-Za-z0-9]{37}`, "replicate"))),
 		token("groq-api-key", "Groq API key", high, 4, `gsk_[A-Za-z0-9]{52}`, "gsk_"),
 		token("brevo-api-key", "Brevo API key", high, 8, `xkeysib-[0-9a-f]{64}-[A-Za-z0-9]{16}`, "xkeysib-"),
-		token("nuget-api-key", "NuGet API key", high, 3, `oy2[a-z0-9]{43}`, expand("oy2", "abcdefghijklmnopqrstuvwxyz0123456789")...),
+		folded(near(token("nuget-api-key", "NuGet API key", high, 3, `oy2[a-z0-9]{43}`, "nuget"))),
 		token("artifactory-api-key", "Artifactory API key", high, 4, `AKCp[0-9A-Za-z]{69}`, "AKCp"),
 		token("newrelic-key", "New Relic user key", high, 5, `NRAK-[A-Z0-9]{27}`, "NRAK-"),
-		token("notion-token", "Notion integration token", high, 4, `ntn_[0-9]{11}[A-Za-z0-9]{35}`, "ntn_"),
+		folded(near(token("notion-token", "Notion integration token", high, 4, `ntn_[0-9]{11}[A-Za-z0-9]{35}`, "notion"))),
 		token("tailscale-key", "Tailscale key", high, 6, `tskey-(?:auth|api|client|scim|webhook)-[A-Za-z0-9]+-[A-Za-z0-9]{20,40}`, "tskey-"),
-		token("vercel-token", "Vercel access token", high, 4, `vc[kpatr]_[A-Za-z0-9]{56}`, "vck_", "vcp_", "vca_", "vct_", "vcr_"),
-		token("azure-client-secret", "Microsoft Entra client secret", high, 0, `[A-Za-z0-9_~.-]{3}8Q~[A-Za-z0-9_~.-]{31,34}`, expand("8Q~", alphanumeric+"_~.-")...),
+		folded(near(token("vercel-token", "Vercel access token", high, 4, `vc[kpatr]_[A-Za-z0-9]{56}`, "vercel"))),
+		folded(near(token("azure-client-secret", "Microsoft Entra client secret", high, 0, `[A-Za-z0-9_~.-]{3}[78]Q~[A-Za-z0-9_~.-]{31,34}`, "client_secret", "client-secret", "clientsecret", "azure", "tenant"))),
 		token("azure-connection-key", "Azure connection string key", critical, 0, `(?:AccountKey|SharedAccessKey)=[A-Za-z0-9+/]{43,86}={1,2}`, "AccountKey=", "SharedAccessKey="),
-		{
-			id: "json-web-token", title: "JSON web token", severity: medium, words: jwtWords(), random: true, shown: 3,
-			before: 8, after: jwt.MaxTokenLength, find: webTokens,
-		},
 	}
 }
 
@@ -88,41 +82,6 @@ func sample(value string) bool {
 		}
 	}
 	return len(value) >= 16 && entropy(value) < 2.5
-}
-
-// twilioWords are the beginnings of a Twilio key: SK and two hexadecimal digits.
-func twilioWords() []string {
-	var words []string
-	for _, prefix := range expand("SK", "0123456789abcdef") {
-		words = append(words, expand(prefix, "0123456789abcdef")...)
-	}
-	return words
-}
-
-// jwtExample is the signature of the token on jwt.io, which documentation everywhere repeats.
-var jwtExample = []byte("SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c")
-
-// webTokens returns the JSON web tokens. A service account's token of Kubernetes is worth more.
-func webTokens(window []byte) []match {
-	tokens, at := jwt.ExtractTokens(window)
-	var matches []match
-	for i := range tokens {
-		raw := tokens[i].Raw()
-		if bytes.HasSuffix([]byte(raw), jwtExample) {
-			continue
-		}
-		if alg, _ := tokens[i].Header()["alg"].(string); alg == "" || alg == "none" {
-			continue
-		}
-		m := match{start: at[i], end: at[i] + len(raw), shown: 3}
-		payload := tokens[i].Payload()
-		issuer, _ := payload["iss"].(string)
-		if _, bound := payload["kubernetes.io"]; bound || issuer == "kubernetes/serviceaccount" {
-			m.severity, m.title = high, "Kubernetes service account token"
-		}
-		matches = append(matches, m)
-	}
-	return matches
 }
 
 // registryAuth says whether a value is what Docker keeps for a registry: base64 of user:password.

@@ -11,9 +11,11 @@ const maxUserinfo = 320
 
 // urlRules are passwords in URLs: scheme://user:password@host (RFC 3986, section 3.2.1).
 func urlRules() []*rule {
-	var words []string
-	for c := byte('a'); c <= 'z'; c++ {
-		words = append(words, string(c)+"://")
+	// The ends of the schemes that carry passwords: http, https, ftp, smtp, postgresql, postgres,
+	// mongodb, mongodb+srv, redis, rediss, amqp, ldap, sqlserver, ssh, git, oracle, tcp, kafka, …
+	words := []string{
+		"tp://", "ps://", "ql://", "es://", "db://", "rv://", "is://", "ss://", "qp://", "ap://", "er://", "sh://", "it://", "le://", "cp://", "ka://",
+		"ra://", "tt://", "mb://", "fs://", "dp://", "se://", "nc://", "ts://", "ws://", "st://", "ey://", "cs://", "as://",
 	}
 	return []*rule{{
 		id: "password-in-url", title: "Password in a URL", severity: high, words: words, fold: true, classes: text,
@@ -22,7 +24,7 @@ func urlRules() []*rule {
 }
 
 func urlPassword(data []byte, pos int, c class) (match, bool) {
-	from := pos + len("s://")
+	from := pos + len("ps://")
 	window := data[from:min(from+maxUserinfo, len(data))]
 	colon, at := -1, -1
 scan:
