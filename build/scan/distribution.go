@@ -110,7 +110,13 @@ func (a *analyser) rpm(f *image.File) (*evidence, error) {
 		return nil, fmt.Errorf("spooling to the cache: %w", err)
 	}
 	in := &body{r: f}
-	_, err = io.Copy(file, in)
+	size, err := io.Copy(file, in)
+	if err == nil && name == "Packages.db" {
+		if damaged := checkNDB(file, size); damaged != nil {
+			_ = file.Close()
+			return nil, damaged
+		}
+	}
 	if e := file.Close(); err == nil {
 		err = e
 	}
