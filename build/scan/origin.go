@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"fmt"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -54,6 +55,15 @@ func (r *Result) Known() (img origin.Image, ok bool) {
 	}, origin.Repository(name) != "" && len(r.Artifact.Layers) > 0
 }
 
+// RememberResult keeps of a scanned image what Known needs: a base is compared with newer
+// ones from the cache alone.
+func (s *Scanner) RememberResult(r *Result) error {
+	if r.about == nil {
+		return nil
+	}
+	return s.keepMetadata(r.about.ConfigDigest, r.about)
+}
+
 // Mark says of each layer, and of each package, vulnerability and finding by its layer,
 // whether the base image brought it and which line of a Dockerfile did. lines is by layer and
 // may be empty. A base whose layers are not known marks nothing.
@@ -67,7 +77,7 @@ func (r *Result) Mark(base *origin.Base, lines []string) {
 	for i := range r.Artifact.Layers {
 		l := &r.Artifact.Layers[i]
 		switch {
-		case base == nil || base.Layers == 0:
+		case base == nil || base.Layers == 0 && base.Name != "scratch":
 			l.Origin = ""
 		case i < base.Layers:
 			l.Origin = triad.OriginBase
@@ -104,4 +114,24 @@ func (r *Result) Mark(base *origin.Base, lines []string) {
 			list[i].Origin, list[i].Dockerfile = m.origin, m.line
 		}
 	}
+}
+
+// builtFrom relates the image to its base.
+func (r *Result) builtFrom(id string) []triad.Relation {
+	b := r.Artifact.Base
+	if b == nil || b.Name == "scratch" {
+		return nil
+	}
+	to := b.Digest
+	if to == "" {
+		to = "imageref:" + b.Name
+	}
+	detail := "the image says so"
+	switch {
+	case b.Layers == 1:
+		detail = "its layer is the image's first"
+	case b.Layers > 1:
+		detail = fmt.Sprintf("its %d layers are the image's first", b.Layers)
+	}
+	return []triad.Relation{{From: id, Type: triad.RelBuiltFrom, To: to, Section: sectionPackages, Evidence: []triad.Evidence{{Source: string(b.Basis), Detail: b.Name + ": " + detail}}}}
 }

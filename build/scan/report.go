@@ -45,6 +45,7 @@ func (r *Result) Report() *triad.Report {
 		report.Scope = strings.Replace(asset.ID, ":", "/", 1)
 	}
 	report.Assets = []triad.Asset{asset}
+	report.Relations = r.builtFrom(asset.ID)
 	report.Sections = r.sections()
 	r.reportFindings(report)
 	seen := map[string]bool{}

@@ -30,6 +30,7 @@ type scanFlags struct {
 	keep     bool
 	packages bool
 	content  *contentFlags
+	origin   originFlags
 	filters  filterFlags
 
 	// dir is the folder that is scanned, whose ignore files count; empty is the working
@@ -148,7 +149,8 @@ func (a *app) examine(ctx context.Context, s *scanFlags, run func(context.Contex
 	if err != nil {
 		return nil, err
 	}
-	result, err := run(ctx, &scan.Scanner{Cache: cache, Inspectors: inspectors, Fresh: s.fresh, Options: image.Options{Limits: s.limits}})
+	scanner := &scan.Scanner{Cache: cache, Inspectors: inspectors, Fresh: s.fresh, Options: image.Options{Limits: s.limits}}
+	result, err := run(ctx, scanner)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil, triad.Errorf(triad.CodeUnavailable, "not done after %s; give more with --timeout", s.timeout)
 	}
@@ -162,6 +164,9 @@ func (a *app) examine(ctx context.Context, s *scanFlags, run func(context.Contex
 		if err := a.match(ctx, result); err != nil {
 			return nil, err
 		}
+	}
+	if err := a.trace(ctx, s, scanner, result); err != nil {
+		return nil, err
 	}
 	return result, nil
 }
