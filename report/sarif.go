@@ -144,9 +144,9 @@ func SARIF(w io.Writer, d *Document) error {
 	run := sarifRun{
 		Tool:        sarifTool{sarifDriver{Name: d.Tool.Name, Version: d.Tool.Version, InformationURI: d.Tool.URL, Rules: s.list}},
 		Invocations: []sarifInvocation{{Successful: !d.coreUnread(), Start: utc(d.Started), End: utc(d.At)}},
-		Bases:       map[string]sarifBase{s.base: {sarifText{strings.TrimSpace(about)}}},
+		Bases:       map[string]sarifBase{s.base: {sarifText{strings.TrimSpace(printable(about))}}},
 		// GitHub tells the uploads of several images apart by this.
-		Automation: sarifAutomation{"triad/" + d.Artifact.Type + "/" + d.Artifact.Name + "/"},
+		Automation: sarifAutomation{printable("triad/" + d.Artifact.Type + "/" + d.Artifact.Name + "/")},
 		Results:    s.results,
 		ColumnKind: "unicodeCodePoints",
 	}
@@ -212,6 +212,7 @@ func (s *sarifWriter) rules() {
 }
 
 func (s *sarifWriter) rule(r Rule, score any) {
+	r.ID = printable(r.ID)
 	if _, ok := s.index[r.ID]; ok {
 		return
 	}
@@ -267,17 +268,17 @@ func securitySeverity(word string, cvss float64) any {
 }
 
 func (s *sarifWriter) vulnerability(v triad.Vulnerability, set *triad.Suppression) {
-	p := map[string]any{"kind": "vulnerability", "package": v.Package, "version": v.Version, "severity": severity(v.Severity), "cvss": v.CVSS, "epss": v.EPSS, "kev": v.KEV}
+	p := map[string]any{"kind": "vulnerability", "package": printable(v.Package), "version": printable(v.Version), "severity": severity(v.Severity), "cvss": v.CVSS, "epss": v.EPSS, "kev": v.KEV}
 	for key, value := range map[string]string{"purl": v.PURL, "fixed": v.Fixed, "layer": v.Layer, "step": v.Step, "origin": string(v.Origin), "advisory": v.Advisory} {
 		if value != "" {
-			p[key] = value
+			p[key] = printable(value)
 		}
 	}
 	if v.Linked != nil {
 		p["linked"] = *v.Linked
 	}
 	s.add(sarifResult{
-		RuleID: v.ID, Level: level(v.Severity), Message: sarifText{line(sentence(v), 4096)}, Properties: p,
+		RuleID: printable(v.ID), Level: level(v.Severity), Message: sarifText{line(sentence(v), 4096)}, Properties: p,
 		Locations: []sarifLocation{s.location(v.Path, 0, v.Package+"@"+v.Version)},
 	}, []string{"vulnerability", v.ID, v.Package, v.Path}, set)
 }
@@ -286,7 +287,7 @@ func (s *sarifWriter) finding(f triad.Finding, set *triad.Suppression) {
 	p := map[string]any{"kind": string(f.Kind), "severity": severity(f.Severity)}
 	for key, value := range map[string]string{"layer": f.Layer, "step": f.Step, "origin": string(f.Origin), "fix": f.Fix} {
 		if value != "" {
-			p[key] = value
+			p[key] = printable(value)
 		}
 	}
 	text := title(f)
@@ -294,7 +295,7 @@ func (s *sarifWriter) finding(f triad.Finding, set *triad.Suppression) {
 		text += ": " + f.Detail
 	}
 	s.add(sarifResult{
-		RuleID: f.ID, Level: level(f.Severity), Message: sarifText{line(text, 4096)}, Properties: p,
+		RuleID: printable(f.ID), Level: level(f.Severity), Message: sarifText{line(text, 4096)}, Properties: p,
 		Locations: []sarifLocation{s.location(f.Path, f.Line, "")},
 	}, []string{string(f.Kind), f.ID, f.Path, f.Detail}, set)
 }
@@ -305,7 +306,7 @@ func (s *sarifWriter) location(path string, n int, module string) sarifLocation 
 	if path == "" {
 		path = s.d.Artifact.Name
 	}
-	uri := (&url.URL{Path: relative(path)}).EscapedPath()
+	uri := (&url.URL{Path: relative(printable(path))}).EscapedPath()
 	l := sarifLocation{Physical: sarifPhysical{Artifact: sarifArtifact{URI: strings.ReplaceAll(uri, ":", "%3A"), Base: s.base}, Region: sarifRegion{max(n, 1)}}}
 	if module != "" {
 		l.Logical = []sarifLogical{{Name: printable(module), Kind: "module"}}
@@ -322,10 +323,10 @@ func (s *sarifWriter) add(r sarifResult, identity []string, set *triad.Suppressi
 	r.Fingerprints = map[string]string{"primaryLocationLineHash": print, "triad/v1": print}
 	r.RuleIndex = s.index[r.RuleID]
 	if set != nil {
-		suppression := sarifSuppression{Kind: "external", Status: "accepted", Justification: line(set.Reason, 4096), Properties: map[string]any{"source": set.Source}}
+		suppression := sarifSuppression{Kind: "external", Status: "accepted", Justification: line(set.Reason, 4096), Properties: map[string]any{"source": printable(set.Source)}}
 		for key, value := range map[string]string{"vex_status": set.Status, "vex_justification": set.Justification, "owner": set.Owner} {
 			if value != "" {
-				suppression.Properties[key] = value
+				suppression.Properties[key] = printable(value)
 			}
 		}
 		if set.Expires != nil {

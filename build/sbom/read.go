@@ -59,21 +59,34 @@ type Subject struct {
 
 var digestPattern = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
 
-// Read reads a CycloneDX document, JSON or XML.
+// headBytes is how much of a document is looked at to tell its format.
+const headBytes = 64 << 10
+
+// Read reads a CycloneDX document, JSON or XML, or one of SPDX 2.2 or 2.3 in JSON.
 func Read(r io.Reader) (*Document, error) {
-	b := bufio.NewReader(io.LimitReader(r, maxBytes+1))
+	b := bufio.NewReaderSize(io.LimitReader(r, maxBytes+1), headBytes)
 	format := cdx.BOMFileFormatJSON
 	head, _ := b.Peek(64)
 	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
 	if bytes.HasPrefix(head, []byte("<")) {
 		format = cdx.BOMFileFormatXML
 	} else if !bytes.HasPrefix(head, []byte("{")) {
-		return nil, triad.Errorf(triad.CodeInvalid, "not a CycloneDX document: neither JSON nor XML")
+		if bytes.HasPrefix(head, []byte("SPDXVersion:")) {
+			return nil, triad.Errorf(triad.CodeInvalid, "SPDX's tag-value format cannot be read; write its JSON")
+		}
+		return nil, triad.Errorf(triad.CodeInvalid, "not a bill of materials: neither JSON nor XML")
 	}
 	if bom, _ := b.Peek(3); bytes.Equal(bom, []byte("\xef\xbb\xbf")) {
 		_, _ = b.Discard(3)
 	}
 	count := &counter{r: b}
+	if format == cdx.BOMFileFormatJSON && isSPDX(b) {
+		d, err := readSPDX(count)
+		if count.n > maxBytes {
+			return nil, triad.Errorf(triad.CodeInvalid, "the document is larger than %d bytes", maxBytes)
+		}
+		return d, err
+	}
 	bom := new(cdx.BOM)
 	err := cdx.NewBOMDecoder(count, format).Decode(bom)
 	if count.n > maxBytes {
@@ -83,12 +96,21 @@ func Read(r io.Reader) (*Document, error) {
 		return nil, triad.Errorf(triad.CodeInvalid, "not a CycloneDX document: %w", err)
 	}
 	if format == cdx.BOMFileFormatJSON && bom.BOMFormat != "CycloneDX" {
-		return nil, triad.Errorf(triad.CodeInvalid, "bomFormat is %q, not CycloneDX; other formats cannot be read yet", bom.BOMFormat)
+		return nil, triad.Errorf(triad.CodeInvalid, "bomFormat is %q, not CycloneDX, and there is no spdxVersion in the first %d bytes; other formats cannot be read", bom.BOMFormat, headBytes)
 	}
 	if bom.SpecVersion < cdx.SpecVersion1_2 {
 		return nil, triad.Errorf(triad.CodeInvalid, "this version of CycloneDX cannot be read; write 1.4, 1.5 or 1.6")
 	}
 	return newDocument(bom)
+}
+
+// isSPDX looks for the key that every SPDX document has, near its beginning, where all tools
+// write it.
+func isSPDX(b *bufio.Reader) bool {
+	head, _ := b.Peek(headBytes)
+	ours := bytes.Index(head, []byte(`"bomFormat"`))
+	theirs := bytes.Index(head, []byte(`"spdxVersion"`))
+	return theirs >= 0 && (ours < 0 || theirs < ours)
 }
 
 type counter struct {

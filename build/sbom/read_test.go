@@ -61,7 +61,7 @@ func TestReadRefuses(t *testing.T) {
 	deep := strings.Repeat(`{"type":"library","name":"x","components":[`, 80) + strings.Repeat(`]}`, 80)
 	for name, test := range map[string]struct{ data, want string }{
 		"nothing":            {"", "neither JSON nor XML"},
-		"another format":     {`{"spdxVersion":"SPDX-2.3"}`, "not CycloneDX"},
+		"another format":     {`{"some":"thing"}`, "not CycloneDX"},
 		"half a document":    {`{"bomFormat":"CycloneDX","specVersion":"1.6","components":[`, "not a CycloneDX document"},
 		"an unknown version": {`{"bomFormat":"CycloneDX","specVersion":"9.9"}`, "not a CycloneDX document"},
 		"too deep":           {`{"bomFormat":"CycloneDX","specVersion":"1.6","components":[` + deep + `]}`, "nested deeper"},

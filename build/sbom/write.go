@@ -41,6 +41,7 @@ func Write(w io.Writer, d *Document, found []triad.Vulnerability, tool string, a
 	bom.Components = &all
 	bom.Dependencies = &[]cdx.Dependency{{Ref: root.BOMRef, Dependencies: &depends}}
 	vulnerabilities := vulnerabilities(found, refs)
+	vulnerabilities = append(vulnerabilities, setAside(d.Suppressed, refs, at)...)
 	bom.Vulnerabilities = &vulnerabilities
 	properties := []cdx.Property{}
 	for _, u := range d.Unread {
@@ -140,11 +141,18 @@ func vulnerabilities(found []triad.Vulnerability, refs map[string]string) []cdx.
 		if ref == "" {
 			continue
 		}
-		e := byID[v.ID]
+		id := v.ID
+		if v.VEX != nil { // packages of which suppliers say different things are different entries
+			id += "\x00" + v.VEX.Status + v.VEX.Detail + v.VEX.Source
+		}
+		e := byID[id]
 		if e == nil {
-			e = vulnerability(v)
-			byID[v.ID] = e
-			order = append(order, v.ID)
+			if e = vulnerability(v); v.VEX != nil {
+				e.Analysis = stated(v)
+				e.BOMRef += "#" + ref
+			}
+			byID[id] = e
+			order = append(order, id)
 		}
 		*e.Affects = append(*e.Affects, cdx.Affects{Ref: ref, Range: &[]cdx.AffectedVersions{{Version: v.Version, Status: cdx.VulnerabilityStatusAffected}}})
 		if v.Fixed != "" {

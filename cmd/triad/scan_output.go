@@ -42,8 +42,18 @@ func (a *app) writeScan(s *scanFlags, r *scan.Result, d *report.Document, b *rep
 		map[string]func(io.Writer) error{
 			"sarif":    func(w io.Writer) error { return report.SARIF(w, d) },
 			"markdown": func(w io.Writer) error { return report.Markdown(w, d, b) },
+			"openvex":  func(w io.Writer) error { return report.OpenVEX(w, d) },
+			"gitlab":   func(w io.Writer) error { return report.GitLab(w, d) },
+			"junit":    func(w io.Writer) error { return report.JUnit(w, d) },
+			"csv":      func(w io.Writer) error { return report.CSV(w, d) },
 			"cyclonedx": func(w io.Writer) error {
 				return sbom.Write(w, r.Document(), r.Found(), version, d.At)
+			},
+			"spdx": func(w io.Writer) error {
+				return sbom.WriteSPDX(w, r.Document(), r.Found(), version, d.At)
+			},
+			"spdx-tag-value": func(w io.Writer) error {
+				return sbom.WriteSPDXTagValue(w, r.Document(), r.Found(), version, d.At)
 			},
 		})
 }

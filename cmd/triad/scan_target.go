@@ -53,7 +53,6 @@ credentials of "docker login"; DOCKER_HOST names another engine.`,
 			})
 		},
 	}
-	s.origin.add(cmd.Flags())
 	cmd.Flags().StringVarP(&input, "input", "i", "", "archive or layout to read; - is standard input")
 	cmd.Flags().BoolVar(&daemon, "daemon", false, "take the image from the Docker engine")
 	cmd.Flags().StringVar(&o.Platform, "platform", "", "platform of an image for several, such as linux/arm64")
@@ -117,8 +116,9 @@ func newScanDirCommand(a *app, s *scanFlags) *cobra.Command {
 func newScanSBOMCommand(a *app, s *scanFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "sbom FILE",
-		Short: "Scan a bill of materials: CycloneDX 1.4 to 1.6, JSON or XML (- is standard input)",
-		Long: `Takes the packages from a CycloneDX document. The component in its metadata says which image
+		Short: "Scan a bill of materials: CycloneDX or SPDX (- is standard input)",
+		Long: `Takes the packages from a document of CycloneDX 1.2 to 1.6, JSON or XML, or of SPDX 2.2 or
+2.3, JSON. The component in its metadata, or the package that it describes, says which image
 or function it is of: its name is the image reference or the function's ARN, its version or
 hash the digest.`,
 		Example: "  triad scan sbom web.cdx.json --keep\n  triad scan sbom - < web.cdx.json",
