@@ -87,7 +87,11 @@ func (c *Client) attachBundle(ctx context.Context, image name.Digest, bundle *pr
 	if err != nil {
 		return err
 	}
-	if err := remote.Put(image.Context().Digest(digest.String()), m, c.options(ctx)...); err != nil {
+	at := image.Context().Digest(digest.String())
+	if c.put != nil {
+		c.put(at)
+	}
+	if err := remote.Put(at, m, c.options(ctx)...); err != nil {
 		return registryError("attaching a bundle to "+image.Name(), err)
 	}
 	return nil

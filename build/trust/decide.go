@@ -12,14 +12,16 @@ const verdictTTL = 24 * time.Hour
 // maxSkew is how far a signer's clock may be ahead.
 const maxSkew = 5 * time.Minute
 
-// decide says from what was verified whether the image is trusted.
-func (v *verifier) decide(verdict *Verdict) {
+// decide says from what was verified whether the image is trusted. The first of those that
+// are attested is the image itself; where it is an index its images follow, and what must
+// be attested is of the index or of each of them.
+func (v *verifier) decide(verdict *Verdict, of []attested) {
 	until := v.now.Add(verdictTTL)
 	if len(verdict.Signatures) == 0 {
 		verdict.Reasons = append(verdict.Reasons, noSignature(verdict))
 	}
 	for _, r := range v.policy.Attestations {
-		ends, reason := v.require(r, verdict.Attestations)
+		ends, reason := v.requireAll(r, of)
 		if reason != "" {
 			verdict.Reasons = append(verdict.Reasons, reason)
 		} else if !ends.IsZero() && ends.Before(until) {
@@ -43,6 +45,25 @@ func noSignature(verdict *Verdict) string {
 	default:
 		return fmt.Sprintf("none of %d signatures and attestations is a signature that counts; the first: %s", n+len(verdict.Attestations), verdict.Rejected[0].Reason)
 	}
+}
+
+// requireAll looks for an attestation of the image, else of each image of the index.
+func (v *verifier) requireAll(r Requirement, of []attested) (ends time.Time, reason string) {
+	ends, reason = v.require(r, of[0].attestations)
+	if reason == "" || len(of) == 1 {
+		return ends, reason
+	}
+	ends = time.Time{}
+	for _, one := range of[1:] {
+		end, why := v.require(r, one.attestations)
+		if why != "" {
+			return time.Time{}, "of " + one.digest + ": " + why
+		}
+		if ends.IsZero() || !end.IsZero() && end.Before(ends) {
+			ends = end
+		}
+	}
+	return ends, ""
 }
 
 // require looks for an attestation and returns when it will be too old (zero: never), or

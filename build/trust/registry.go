@@ -25,6 +25,9 @@ type Client struct {
 	Keychain authn.Keychain
 	// Transport is for tests; nil is the default one.
 	Transport http.RoundTripper
+
+	// put is told of each manifest before it is put by digest.
+	put func(name.Digest)
 }
 
 // Bounds of what is read of a registry for one image. A registry that holds more is refused:
@@ -96,6 +99,12 @@ func (c *Client) Resolve(ctx context.Context, reference string) (name.Digest, er
 // tagOf is the tag under which something of an image is kept: sha256-….sig.
 func tagOf(image name.Digest, suffix string) name.Tag {
 	return image.Context().Tag(strings.Replace(image.DigestStr(), ":", "-", 1) + "." + suffix)
+}
+
+// referrersTag is where registries without the referrers API list what refers to an image
+// (OCI distribution 1.1, referrers tag schema).
+func referrersTag(image name.Digest) name.Tag {
+	return image.Context().Tag(strings.Replace(image.DigestStr(), ":", "-", 1))
 }
 
 // manifest reads a manifest that may not be there: nil then.

@@ -92,16 +92,49 @@ func (c *Client) verify(ctx context.Context, reference string, image name.Digest
 		Reasons: []string{}, Signatures: []Statement{}, Attestations: []Statement{}, Rejected: []Rejection{},
 	}
 	// The image itself must be there, and be what its digest says.
-	if _, err := remote.Get(image, c.options(ctx)...); err != nil {
+	d, err := remote.Get(image, c.options(ctx)...)
+	if err != nil {
 		if strings.Contains(err.Error(), "does not match") {
 			verdict.Reasons = append(verdict.Reasons, clip("the manifest that the registry holds is not what the digest says: "+err.Error()))
 			return verdict, nil
 		}
 		return nil, registryError("reading "+image.Name(), err)
 	}
+	if err := v.collect(ctx, c, image, verdict); err != nil {
+		return nil, err
+	}
+	of := []attested{{image.DigestStr(), verdict.Attestations}}
+	if d.MediaType.IsIndex() && len(policy.Attestations) > 0 {
+		images, err := c.platforms(ctx, image)
+		if err != nil {
+			return nil, err
+		}
+		for _, one := range images {
+			if one.Index {
+				continue
+			}
+			alone := &Verdict{}
+			if err := v.collect(ctx, c, one.Digest, alone); err != nil {
+				return nil, err
+			}
+			of = append(of, attested{one.Digest.DigestStr(), alone.Attestations})
+		}
+	}
+	v.decide(verdict, of)
+	return verdict, nil
+}
+
+// attested is what is attested of one image.
+type attested struct {
+	digest       string
+	attestations []Statement
+}
+
+// collect sorts what stands beside an image into what counts and what does not.
+func (v *verifier) collect(ctx context.Context, c *Client, image name.Digest, verdict *Verdict) error {
 	f, err := c.find(ctx, image)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	verdict.Rejected = append(verdict.Rejected, f.unread...)
 	for _, candidate := range f.candidates {
@@ -115,8 +148,7 @@ func (c *Client) verify(ctx context.Context, reference string, image name.Digest
 			verdict.Attestations = append(verdict.Attestations, *s)
 		}
 	}
-	v.decide(verdict)
-	return verdict, nil
+	return nil
 }
 
 // check verifies a candidate and returns what it states of the image. An error is why it

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/triad-security/triad"
 	"github.com/triad-security/triad/policy"
@@ -51,6 +52,15 @@ The status is 0 when all pass, 2 when one is refused, 1 when it could not be fou
 		RunE: func(cmd *cobra.Command, args []string) error { return a.gate(cmd, g, args) },
 	}
 	f := cmd.Flags()
+	a.gateScanFlags(f, g)
+	f.StringVar(&g.phase, "phase", string(policy.Build), "which guardrails are asked: build, deploy")
+	f.StringVar(&g.platform, "platform", "", "platform of an image for several, such as linux/arm64")
+	f.BoolVar(&g.insecure, "insecure", false, "speak plain HTTP to the registry")
+	return cmd
+}
+
+// gateScanFlags are those of a scan that guardrails decide on.
+func (a *app) gateScanFlags(f *pflag.FlagSet, g *gateFlags) {
 	a.examineFlags(f, &g.scanFlags)
 	// A gate looks for everything unless told otherwise.
 	var all []string
@@ -61,10 +71,6 @@ The status is 0 when all pass, 2 when one is refused, 1 when it could not be fou
 	f.Lookup("scanners").DefValue = "[" + strings.Join(all, ",") + "]"
 	g.policies.flags(f)
 	f.StringSliceVar(&g.require, "require", nil, "refuse when this was not read: vulnerabilities, secrets, malware, code, misconfigurations, signature, registry, decisions (repeatable)")
-	f.StringVar(&g.phase, "phase", string(policy.Build), "which guardrails are asked: build, deploy")
-	f.StringVar(&g.platform, "platform", "", "platform of an image for several, such as linux/arm64")
-	f.BoolVar(&g.insecure, "insecure", false, "speak plain HTTP to the registry")
-	return cmd
 }
 
 // gated is the result of triad gate.
@@ -101,10 +107,8 @@ func (a *app) gate(cmd *cobra.Command, g *gateFlags, targets []string) error {
 	if g.phase != string(policy.Build) && g.phase != string(policy.Deploy) {
 		return triad.Errorf(triad.CodeInvalid, "--phase %s is none of build, deploy", g.phase)
 	}
-	for _, r := range g.require {
-		if !slices.Contains(requirable, r) {
-			return triad.Errorf(triad.CodeInvalid, "--require %s is none of %s", r, strings.Join(requirable, ", "))
-		}
+	if err := g.checkRequired(); err != nil {
+		return err
 	}
 	set, err := a.policies(&g.policies)
 	if err != nil {
@@ -133,6 +137,15 @@ func (a *app) gate(cmd *cobra.Command, g *gateFlags, targets []string) error {
 		return exitStatus(2)
 	case failed > 0:
 		return fmt.Errorf("%d of %d targets could not be judged", failed, len(targets))
+	}
+	return nil
+}
+
+func (g *gateFlags) checkRequired() error {
+	for _, r := range g.require {
+		if !slices.Contains(requirable, r) {
+			return triad.Errorf(triad.CodeInvalid, "--require %s is none of %s", r, strings.Join(requirable, ", "))
+		}
 	}
 	return nil
 }

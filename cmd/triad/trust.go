@@ -25,9 +25,10 @@ binds is the digest: a tag is resolved first, and another image under it is not 
 Registries are asked with the credentials of "docker login".`,
 		Example: `  triad trust keygen release
   triad trust sign registry.example.com/shop/web:1.0 --key release.key
-  triad trust verify registry.example.com/shop/web:1.0 --key release.pub`,
+  triad trust verify registry.example.com/shop/web:1.0 --key release.pub
+  triad trust promote registry.example.com/build/web:42 registry.example.com/official/web:1.0 --key release.key`,
 	}
-	cmd.AddCommand(newTrustKeygenCommand(a), newTrustSignCommand(a), newTrustAttestCommand(a), newTrustVerifyCommand(a))
+	cmd.AddCommand(newTrustKeygenCommand(a), newTrustSignCommand(a), newTrustAttestCommand(a), newTrustVerifyCommand(a), newTrustPromoteCommand(a))
 	return cmd
 }
 
