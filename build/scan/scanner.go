@@ -70,7 +70,7 @@ func (s *Scanner) Daemon(ctx context.Context, d *image.Daemon, ref string) (*Res
 	if err != nil {
 		return nil, err
 	}
-	result, err := s.daemonCached(ctx, about, s.begin(ctx))
+	result, err := s.Known(ctx, about.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -91,28 +91,6 @@ func (s *Scanner) Daemon(ctx context.Context, d *image.Daemon, ref string) (*Res
 		result.Artifact.Refs = []string{ref}
 	}
 	return result, nil
-}
-
-func (s *Scanner) daemonCached(ctx context.Context, about image.DaemonImage, j *job) (*Result, error) {
-	meta, ok := s.metadata(about.ID)
-	if !ok || s.Fresh {
-		return nil, nil
-	}
-	img, err := meta.Image()
-	if err != nil {
-		return nil, nil //nolint:nilerr // a cache's fault is no fault: read the image
-	}
-	for _, l := range img.Layers {
-		if !s.Cache.Has(l.DiffID) {
-			return nil, nil
-		}
-		for _, in := range j.able {
-			if !s.Cache.Has(contentKey(l.DiffID, in)) {
-				return nil, nil
-			}
-		}
-	}
-	return s.image(ctx, img, j, map[string]*layerRead{}, nil)
 }
 
 // image reads of the layers what nobody knows yet and merges all. reads holds what a stream
