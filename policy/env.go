@@ -13,13 +13,13 @@ import (
 // Bounds on expressions and on what evaluating one may cost (CEL's unit: about one per step,
 // and one per ten bytes that a function of strings reads).
 const (
-	maxExpression = 8 << 10    // characters
-	maxNodes      = 2000       // of an expression's tree
-	maxDepth      = 60         // of its nesting
-	maxNesting    = 2          // comprehensions within comprehensions
-	maxRegex      = 1000       // instructions of a compiled regular expression
-	maxCost       = 20_000_000 // of one evaluation; a second or two
-	checkEvery    = 256        // steps of a comprehension between looks at the deadline
+	maxExpression = 8 << 10   // characters
+	maxNodes      = 2000      // of an expression's tree
+	maxDepth      = 60        // of its nesting
+	maxNesting    = 2         // comprehensions within comprehensions
+	maxRegex      = 1000      // instructions of a compiled regular expression
+	maxCost       = 5_000_000 // of one evaluation; some seconds
+	checkEvery    = 256       // steps of a comprehension between looks at the deadline
 )
 
 // lists are what a rule can be "for", with the item's variable and type.

@@ -17,6 +17,7 @@ const (
 	SectionCode              = "code"
 	SectionMisconfigurations = "misconfigurations"
 	SectionConfig            = "config"     // the image's configuration: user, labels, environment, age
+	SectionAge               = "age"        // when the image was built, where only that is not known
 	SectionBase              = "base"       // which image it was built from
 	SectionRegistry          = "registry"   // the registry standard
 	SectionSignature         = "signature"  // signatures and attestations
@@ -30,9 +31,7 @@ var contentSections = []string{
 
 // variables are those of expressions, with the sections that each stands on.
 var variables = map[string][]string{
-	"artifact": nil, "image": nil, "freshness": nil, "workload": nil, "object": nil, "unread": nil, "now": nil,
-	"registry":          {SectionRegistry},
-	"signature":         {SectionSignature},
+	"artifact": nil, "image": nil, "registry": nil, "signature": nil, "freshness": nil, "workload": nil, "object": nil, "unread": nil, "now": nil,
 	"packages":          {SectionPackages},
 	"vulnerabilities":   {SectionPackages, SectionVulnerabilities},
 	"malware":           {SectionMalware},
@@ -44,7 +43,7 @@ var variables = map[string][]string{
 // fields are those that stand on a section of their own, by type and name.
 var fields = map[string]map[string]string{
 	"policy.Image": {
-		"created": SectionConfig, "age_days": SectionConfig, "user": SectionConfig, "labels": SectionConfig, "env": SectionConfig,
+		"created": SectionAge, "age_days": SectionAge, "user": SectionConfig, "labels": SectionConfig, "env": SectionConfig,
 		"exposed": SectionConfig, "os": SectionConfig, "architecture": SectionConfig, "base": SectionBase,
 	},
 	"policy.Vulnerability": {
@@ -52,6 +51,14 @@ var fields = map[string]map[string]string{
 		"runs_as": SectionDecisions, "added": SectionDecisions,
 	},
 	"policy.Freshness": {"advisories_age": SectionAdvisories},
+	"policy.Registry": {
+		"name": SectionRegistry, "official": SectionRegistry, "state": SectionRegistry, "owner": SectionRegistry, "refusal": SectionRegistry,
+		"agreed": SectionRegistry, "base_allowed": SectionBase,
+	},
+	"policy.Signature": {
+		"present": SectionSignature, "verified": SectionSignature, "identity": SectionSignature, "issuer": SectionSignature,
+		"key": SectionSignature, "refusal": SectionSignature, "attestations": SectionSignature,
+	},
 }
 
 // reads lists the sections that a checked expression reads. A comprehension's variable that
@@ -87,7 +94,7 @@ func unknowns(section, item string) (patterns []*cel.AttributePatternType) {
 			patterns = append(patterns, cel.AttributePattern(name))
 		}
 	}
-	variableOf := map[string]string{"policy.Image": "image", "policy.Freshness": "freshness", "policy.Vulnerability": item}
+	variableOf := map[string]string{"policy.Image": "image", "policy.Freshness": "freshness", "policy.Vulnerability": item, "policy.Registry": "registry", "policy.Signature": "signature"}
 	for typ, names := range fields {
 		for field, of := range names {
 			if of == section && variableOf[typ] != "" {
@@ -106,7 +113,9 @@ func Affected(section string) []string {
 	switch section {
 	case SectionPackages:
 		return []string{SectionPackages, SectionVulnerabilities}
-	case SectionVulnerabilities, SectionMalware, SectionSecrets, SectionCode, SectionMisconfigurations, SectionConfig, SectionBase,
+	case SectionConfig:
+		return []string{SectionConfig, SectionAge}
+	case SectionVulnerabilities, SectionMalware, SectionSecrets, SectionCode, SectionMisconfigurations, SectionAge, SectionBase,
 		SectionRegistry, SectionSignature, SectionAdvisories, SectionDecisions:
 		return []string{section}
 	}

@@ -3,6 +3,7 @@ package policy
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/triad-security/triad"
@@ -73,25 +74,33 @@ type Image struct {
 }
 
 // Registry is what the registry standard says of the registry or repository that an image
-// comes from.
+// comes from. Without a standard nothing is listed, and the rest is unread.
 type Registry struct {
 	Name     string `json:"name"`
 	Listed   bool   `json:"listed"`   // the standard has it
 	Official bool   `json:"official"` // one of those that may serve what runs
 	State    string `json:"state"`    // of its access: open, read-only, closed
 	Owner    string `json:"owner"`
-	// Agreed is when its standard was agreed on.
-	Agreed        time.Time `json:"agreed"`
-	AgreedAgeDays float64   `json:"agreed_age_days"`
+	// Refusal is why images of it may not run now; empty when they may.
+	Refusal string    `json:"refusal"`
+	Agreed  time.Time `json:"agreed"` // when its standard was agreed on
+	// MaxAgeDays is how old an image of it may be; 0 is any.
+	MaxAgeDays float64 `json:"max_age_days"`
+	// BasesLimited: only some base images may be built on; BaseAllowed: the image's is one.
+	BasesLimited bool `json:"bases_limited"`
+	BaseAllowed  bool `json:"base_allowed"`
 }
 
 // Signature is what verifying the image found.
 type Signature struct {
+	// Required: the registry standard wants one, or somebody was named whose counts.
+	Required bool   `json:"required"`
 	Present  bool   `json:"present"`
 	Verified bool   `json:"verified"`
 	Identity string `json:"identity"` // of the certificate, keyless
 	Issuer   string `json:"issuer"`
-	Key      string `json:"key"` // name or fingerprint of the key that verified
+	Key      string `json:"key"`     // ID of the key that verified
+	Refusal  string `json:"refusal"` // why it is not verified
 	// Attestations are the verified ones.
 	Attestations []Attestation `json:"attestations"`
 }
@@ -100,8 +109,9 @@ type Signature struct {
 type Attestation struct {
 	Type     string `json:"type"` // predicate type URI
 	Identity string `json:"identity"`
-	Builder  string `json:"builder"` // SLSA provenance: builder ID
-	Source   string `json:"source"`  // SLSA provenance: repository that it was built from
+	Key      string `json:"key"`
+	// AgeDays is how long ago the signer says that it was made.
+	AgeDays float64 `json:"age_days"`
 }
 
 // Freshness says how old what is known is.
@@ -200,6 +210,11 @@ type Unread struct {
 	Scope   string `json:"scope,omitempty"`
 	Section string `json:"section"`
 	Reason  string `json:"reason"`
+}
+
+// IsUnread says whether a section was not, or not wholly, read.
+func (s *Subject) IsUnread(section string) bool {
+	return slices.ContainsFunc(s.Unread, func(u Unread) bool { return slices.Contains(Affected(u.Section), section) })
 }
 
 // NewVulnerability makes a Subject's row of a matched advisory.

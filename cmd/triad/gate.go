@@ -18,11 +18,12 @@ import (
 // gateFlags are those of one gate.
 type gateFlags struct {
 	scanFlags
-	policies policyFlags
-	require  []string
-	phase    string
-	platform string
-	insecure bool
+	policies  policyFlags
+	signature signatureFlags
+	require   []string
+	phase     string
+	platform  string
+	insecure  bool
 }
 
 func newGateCommand(a *app) *cobra.Command {
@@ -54,6 +55,8 @@ The status is 0 when all pass, 2 when one is refused, 1 when it could not be fou
 	f := cmd.Flags()
 	a.gateScanFlags(f, g)
 	f.StringVar(&g.phase, "phase", string(policy.Build), "which guardrails are asked: build, deploy")
+	g.signature.flags(f)
+	g.origin.add(f)
 	f.StringVar(&g.platform, "platform", "", "platform of an image for several, such as linux/arm64")
 	f.BoolVar(&g.insecure, "insecure", false, "speak plain HTTP to the registry")
 	return cmd
@@ -62,13 +65,6 @@ The status is 0 when all pass, 2 when one is refused, 1 when it could not be fou
 // gateScanFlags are those of a scan that guardrails decide on.
 func (a *app) gateScanFlags(f *pflag.FlagSet, g *gateFlags) {
 	a.examineFlags(f, &g.scanFlags)
-	// A gate looks for everything unless told otherwise.
-	var all []string
-	for _, s := range scanners {
-		all = append(all, s.word)
-	}
-	g.content.scanners = all
-	f.Lookup("scanners").DefValue = "[" + strings.Join(all, ",") + "]"
 	g.policies.flags(f)
 	f.StringSliceVar(&g.require, "require", nil, "refuse when this was not read: vulnerabilities, secrets, malware, code, misconfigurations, signature, registry, decisions (repeatable)")
 }
@@ -171,6 +167,10 @@ func (a *app) gateTarget(ctx context.Context, g *gateFlags, set *policy.Set, tar
 	if err != nil {
 		return nil, err
 	}
+	if g.requires(policy.SectionMalware) && !(result.here && g.content.malware.Clamd != "") {
+		// Lists and heuristics fill the section too, but who requires it means an engine.
+		subject.Unread = append(subject.Unread, policy.Unread{Section: policy.SectionMalware, Reason: "no engine is known to have looked: name ClamAV's daemon with --clamd"})
+	}
 	e, err := set.Evaluate(ctx, policy.Phase(g.phase), subject)
 	if err != nil {
 		return nil, err
@@ -182,6 +182,9 @@ func (a *app) gateTarget(ctx context.Context, g *gateFlags, set *policy.Set, tar
 	}
 	return t, nil
 }
+
+// requires says whether --require names a section.
+func (g *gateFlags) requires(section string) bool { return slices.Contains(g.require, section) }
 
 // requirable are the sections that --require can name.
 var requirable = []string{

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/triad-security/triad"
 	"github.com/triad-security/triad/build/advisory"
 	"github.com/triad-security/triad/build/scan"
 	"github.com/triad-security/triad/policy"
+	"github.com/triad-security/triad/policy/registry"
 	"github.com/triad-security/triad/server/datadir"
 )
 
@@ -19,6 +22,11 @@ import (
 func (a *app) gateSubject(ctx context.Context, g *gateFlags, r *scanned) (*policy.Subject, error) {
 	s := scanSubject(r.Result)
 	s.Now = time.Now()
+	if c := s.Image.Created; c.Year() > 1980 { // reproducible builds write the epoch, or nothing
+		s.Image.AgeDays = s.Now.Sub(c).Hours() / 24
+	} else if s.Artifact.Type == scan.ArtifactImage && !s.IsUnread(policy.SectionConfig) {
+		s.Unread = append(s.Unread, policy.Unread{Section: policy.SectionAge, Reason: "the image does not say when it was built"})
+	}
 	s.Freshness.ScanAge = max(0, s.Now.Sub(r.made))
 	unread := func(section, reason string) {
 		s.Unread = append(s.Unread, policy.Unread{Section: section, Reason: reason})
@@ -30,8 +38,22 @@ func (a *app) gateSubject(ctx context.Context, g *gateFlags, r *scanned) (*polic
 	} else {
 		s.Freshness.AdvisoriesAge = age
 	}
-	unread(policy.SectionRegistry, "no registry standard is given")
-	unread(policy.SectionSignature, "nobody is named whose signature counts")
+	if s.Artifact.Type != scan.ArtifactImage {
+		return s, nil
+	}
+	entry, reason, err := g.standing(a, s)
+	if err != nil {
+		return nil, err
+	}
+	if reason != "" {
+		unread(policy.SectionRegistry, reason)
+	}
+	if reason, err = a.signature(ctx, g, entry, s); err != nil {
+		return nil, err
+	}
+	if reason != "" {
+		unread(policy.SectionSignature, reason)
+	}
 	return s, nil
 }
 
@@ -92,10 +114,16 @@ func scanSubject(r *scan.Result) *policy.Subject {
 	}
 	if r.Artifact.Type == scan.ArtifactImage {
 		s.Image = gateImage(r)
-		s.Unread = append(s.Unread,
-			policy.Unread{Section: policy.SectionConfig, Reason: "the scan does not hold the image's configuration"},
-			policy.Unread{Section: policy.SectionBase, Reason: "the scan does not say on which base the image stands"},
-		)
+		if c := r.Config(); c != nil {
+			configured(&s.Image, c)
+		} else {
+			s.Unread = append(s.Unread, policy.Unread{Section: policy.SectionConfig, Reason: "the scan does not hold the image's configuration"})
+		}
+		if b := r.Artifact.Base; b != nil {
+			s.Image.Base = b.Name
+		} else {
+			s.Unread = append(s.Unread, policy.Unread{Section: policy.SectionBase, Reason: "no image that was scanned, and nothing that was given, says on which base it stands"})
+		}
 	}
 	return s
 }
@@ -107,6 +135,20 @@ func notScanned(r *scan.Result, section string) string {
 	return "the scan did not look for " + section
 }
 
+// configured takes what guardrails may ask of an image's configuration. Of the environment only
+// the names: values may be secrets.
+func configured(i *policy.Image, c *v1.ConfigFile) {
+	i.User, i.Labels, i.Created = c.Config.User, c.Config.Labels, c.Created.Time
+	for _, e := range c.Config.Env {
+		name, _, _ := strings.Cut(e, "=")
+		i.Env = append(i.Env, name)
+	}
+	for port := range c.Config.ExposedPorts {
+		i.Exposed = append(i.Exposed, port)
+	}
+	slices.Sort(i.Exposed)
+}
+
 // gateImage names the image by the reference grammar: what a prefix looks like does not count.
 func gateImage(r *scan.Result) policy.Image {
 	i := policy.Image{Ref: r.Artifact.Name, Digest: r.Artifact.Digest, OS: r.Artifact.OS, Architecture: r.Artifact.Architecture}
@@ -114,17 +156,13 @@ func gateImage(r *scan.Result) policy.Image {
 		i.Layers = append(i.Layers, l.DiffID)
 	}
 	for _, text := range append([]string{r.Artifact.Name}, r.Artifact.Refs...) {
-		ref, err := name.ParseReference(text, name.WeakValidation)
+		repository, err := registry.Repository(text)
 		if err != nil {
 			continue
 		}
-		i.Ref = text
-		i.Registry = ref.Context().RegistryStr()
-		if i.Registry == name.DefaultRegistry {
-			i.Registry = "docker.io"
-		}
-		i.Repository = i.Registry + "/" + ref.Context().RepositoryStr()
-		if tag, ok := ref.(name.Tag); ok {
+		i.Ref, i.Repository = text, repository
+		i.Registry, _, _ = strings.Cut(repository, "/")
+		if tag, err := name.NewTag(text, name.WeakValidation); err == nil {
 			i.Tag = tag.TagStr()
 		}
 		break
