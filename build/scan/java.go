@@ -2,6 +2,7 @@ package scan
 
 import (
 	"archive/zip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -23,13 +24,17 @@ func (a *analyser) java(f *image.File) (*evidence, error) {
 		return nil, err
 	}
 	defer func() { _ = s.Close() }()
-	j := &jar{analyser: a, outer: f.Name, left: maxNestedBytes}
+	ctx, cancel := context.WithTimeout(a.ctx, archiveTime)
+	defer cancel()
+	j := &jar{analyser: &analyser{ctx: ctx, spool: a.spool}, outer: f.Name, left: maxNestedBytes, archives: maxArchives}
 	if err := j.open(s, f.Name, "", 1); errors.Is(err, zip.ErrFormat) {
 		switch strings.ToLower(path.Ext(f.Name)) {
 		case ".jar", ".war", ".ear":
 			return nil, errors.New("not a zip archive, whatever its name says")
 		}
 		return nil, nil // the other endings have other uses
+	} else if ctx.Err() != nil && a.ctx.Err() == nil {
+		j.errs = append(j.errs, fmt.Errorf("not read within %s", archiveTime))
 	} else if err != nil {
 		j.errs = append(j.errs, err)
 	}
@@ -42,6 +47,7 @@ type jar struct {
 	packages []found
 	errs     []error
 	left     int64 // bytes that archives inside may still unpack to
+	archives int   // that may still be opened
 }
 
 // open reads one archive; inner is its path inside the outermost.
@@ -50,9 +56,16 @@ func (j *jar) open(s *spooled, name, inner string, depth int) error {
 	if err != nil {
 		return err
 	}
+	texts := uint64(0)
 	for _, m := range z.File {
-		if base := path.Base(m.Name); (base == "pom.properties" || strings.EqualFold(base, "manifest.mf")) && m.UncompressedSize64 > maxMember {
+		if base := path.Base(m.Name); base != "pom.properties" && !strings.EqualFold(base, "manifest.mf") {
+			continue
+		}
+		if m.UncompressedSize64 > maxMember {
 			return fmt.Errorf("its %s is larger than %d bytes", m.Name, maxMember)
+		}
+		if texts += m.UncompressedSize64; texts > maxMembers {
+			return fmt.Errorf("its files that name packages are larger than %d bytes together", maxMembers)
 		}
 	}
 	packages, err := j.run(javaExtractor, &filesystem.ScanInput{FS: emptyFS{}, Path: name, Info: info{name, s.size, 0o644}, Reader: io.NewSectionReader(s, 0, s.size)})
@@ -70,11 +83,20 @@ func (j *jar) open(s *spooled, name, inner string, depth int) error {
 		if err := j.ctx.Err(); err != nil {
 			return err
 		}
+		if len(j.packages) > maxPackages {
+			return fmt.Errorf("it names more than %d packages", maxPackages)
+		}
+		if j.archives--; j.archives < 0 {
+			return fmt.Errorf("it holds more than %d archives", maxArchives)
+		}
 		if depth >= maxNested {
 			j.fail(inner, fmt.Errorf("archives nested deeper than %d are not opened: %s", maxNested, m.Name))
 			return nil
 		}
 		if err := j.nested(m, inner, depth); err != nil {
+			if j.ctx.Err() != nil {
+				return err
+			}
 			j.fail(join(inner, m.Name), err)
 		}
 	}

@@ -22,6 +22,12 @@ const (
 	maxNestedBytes = 2 << 30
 	// maxMember of a text file inside an archive: pom.properties and manifests.
 	maxMember = 1 << 20
+	// maxMembers of all of them in one archive; a shaded one of 1,000 libraries has 1 MiB.
+	maxMembers = 64 << 20
+	// maxArchives inside one archive; the largest enterprise archives have some 500.
+	maxArchives = 20_000
+	// archiveTime for an archive with all those inside it.
+	archiveTime = 2 * time.Minute
 	// maxDirectory of an archive's own directory: 300,000 members.
 	maxDirectory = 32 << 20
 	// inMemory: files up to here are held in memory, larger ones spooled to the cache.
