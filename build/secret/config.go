@@ -21,7 +21,7 @@ const maxText = 64 << 10
 func (*Inspector) Config(ctx context.Context, c *v1.ConfigFile) ([]triad.Finding, error) {
 	var found []triad.Finding
 	add := func(place, text string) {
-		hits := inspectText(text)
+		hits := inspectText(text).settle()
 		for i := range hits {
 			hits[i].line = 0
 		}
@@ -49,22 +49,22 @@ func (*Inspector) Config(ctx context.Context, c *v1.ConfigFile) ([]triad.Finding
 	return found, ctx.Err()
 }
 
-// inspectText returns the secrets of a short text.
-func inspectText(s string) []hit {
+// inspectText looks at a short text.
+func inspectText(s string) *sink {
 	if len(s) > maxText {
 		s = s[:maxText]
 	}
-	k := sink{class: config, sniffed: true, name: "text", buf: []byte(s)}
+	k := &sink{class: config, sniffed: true, name: "text", buf: []byte(s)}
 	k.ctx = context.Background()
 	k.look(true)
-	return k.settle()
+	return k
 }
 
 // Mask returns the text with the secrets in it hidden. It hides more than it would report:
 // every value whose name or option says that it is secret. Masking twice changes nothing.
 func Mask(s string) string {
 	s = clip(s, maxText)
-	hits := inspectText(s)
+	hits := inspectText(s).found
 	for _, a := range options([]byte(s)) {
 		hits = append(hits, hit{start: int64(a.start), end: int64(a.end), masked: hidden})
 	}

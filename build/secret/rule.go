@@ -56,6 +56,13 @@ var (
 	rules = allRules()
 	words = newFilter(rules)
 	key   = rulesKey()
+	// widest is how far before a word any rule looks.
+	widest = func() (n int) {
+		for _, r := range rules {
+			n = max(n, r.before)
+		}
+		return n
+	}()
 )
 
 // allRules are the rules, the most certain first: of two secrets in one place the first counts.

@@ -138,7 +138,7 @@ func (s *sink) look(end bool) {
 	if end {
 		return
 	}
-	keep := int64(to - maxName - 2*margin)
+	keep := int64(to - widest - margin)
 	for _, sp := range s.spans {
 		keep = min(keep, sp.start-margin-s.offset)
 	}
