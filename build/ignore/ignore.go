@@ -16,6 +16,9 @@ import (
 const (
 	maxBytes   = 8 << 20
 	maxEntries = 100_000
+	// maxPatterns bounds the entries that every finding is held against: those without an
+	// exact ID.
+	maxPatterns = 10_000
 )
 
 // Names are those of the files that are looked for in a folder, the first being our own.
@@ -117,7 +120,9 @@ func (l *List) add(e *Entry) error {
 	}
 	l.entries = append(l.entries, e)
 	if e.ID == "" || strings.ContainsAny(e.ID, "*?") {
-		l.any = append(l.any, e)
+		if l.any = append(l.any, e); len(l.any) > maxPatterns {
+			return triad.Errorf(triad.CodeInvalid, "%s: more than %d entries without an exact id", e.Source, maxPatterns)
+		}
 		return nil
 	}
 	if l.byID == nil {
