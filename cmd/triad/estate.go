@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/reach"
 	"github.com/triad-security/triad/server"
 	"github.com/triad-security/triad/server/api"
 	"github.com/triad-security/triad/server/client"
@@ -22,6 +23,10 @@ type estate interface {
 	History(ctx context.Context, id string) ([]triad.Change, error)
 	// Unread says what no decision can speak of, up to date after Risks.
 	Unread(ctx context.Context) ([]triad.Unread, error)
+	// RunningImages lists the images of a repository that run now.
+	RunningImages(ctx context.Context, repository string) ([]api.RunningImage, error)
+	// Registries lists the repositories that images run from.
+	Registries(ctx context.Context) ([]api.RepositoryInUse, error)
 	NewToken(ctx context.Context, t api.NewToken) (api.CreatedToken, error)
 	Close() error
 }
@@ -50,7 +55,7 @@ func (a *app) estate(ctx context.Context) (estate, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Release())
 	}
-	return local{core, lock}, nil
+	return local{core, lock, a.tenant}, nil
 }
 
 // keep hands reports to the estate.
@@ -65,8 +70,9 @@ func (a *app) keep(ctx context.Context, reports ...*triad.Report) (err error) {
 
 // local is the embedded store, held while the command runs.
 type local struct {
-	core *server.Core
-	lock *datadir.Lock
+	core   *server.Core
+	lock   *datadir.Lock
+	tenant string
 }
 
 func (l local) Keep(ctx context.Context, reports []*triad.Report) error {
@@ -95,6 +101,23 @@ func (l local) History(ctx context.Context, id string) ([]triad.Change, error) {
 }
 
 func (l local) Unread(context.Context) ([]triad.Unread, error) { return l.core.Unread(), nil }
+
+func (l local) RunningImages(ctx context.Context, repository string) (images []api.RunningImage, err error) {
+	if _, err := l.core.CatchUp(ctx); err != nil {
+		return nil, err
+	}
+	var failed error
+	err = l.core.Estate(l.tenant, func(v reach.View) { images, failed = api.Running(ctx, v, repository) })
+	return images, errors.Join(err, failed)
+}
+
+func (l local) Registries(ctx context.Context) (list []api.RepositoryInUse, err error) {
+	if _, err := l.core.CatchUp(ctx); err != nil {
+		return nil, err
+	}
+	err = l.core.Estate(l.tenant, func(v reach.View) { list = api.Registries(v) })
+	return list, err
+}
 
 func (l local) NewToken(ctx context.Context, t api.NewToken) (api.CreatedToken, error) {
 	secret, expires, err := l.core.NewToken(ctx, t.Name, t.Role, t.Scopes, time.Duration(t.Hours)*time.Hour)

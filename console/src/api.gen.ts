@@ -55,6 +55,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/images/running": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The images of a repository that run now
+         * @description Lists the images of one repository that containers and functions run, with the assets that decisions are made on.
+         */
+        get: operations["list-running-images"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reach": {
         parameters: {
             query?: never;
@@ -324,12 +344,20 @@ export interface components {
         Finding: {
             aliases?: string[] | null;
             asset: string;
+            detail?: string;
+            dockerfile?: string;
             evidence?: components["schemas"]["Evidence"][] | null;
             fix?: string;
             id: string;
             kind: string;
+            layer?: string;
+            /** Format: int64 */
+            line?: number;
+            origin?: string;
+            path?: string;
             section: string;
             severity?: string;
+            step?: string;
             title?: string;
         };
         FindingRef: {
@@ -351,6 +379,9 @@ export interface components {
             id?: string;
             reason?: string;
             type: string;
+        };
+        ImagesOutputBody: {
+            images: components["schemas"]["RunningImage"][] | null;
         };
         Input: {
             change?: string;
@@ -388,10 +419,14 @@ export interface components {
         };
         Package: {
             asset?: string;
+            dev?: boolean;
+            dockerfile?: string;
             ecosystem: string;
             files?: string[] | null;
             layer?: string;
             name: string;
+            origin?: string;
+            owner?: string;
             path?: string;
             purl: string;
             section?: string;
@@ -507,6 +542,12 @@ export interface components {
             kind: string;
             section?: string;
         };
+        RunningImage: {
+            assets: string[] | null;
+            digest?: string;
+            ids: string[] | null;
+            reference: string;
+        };
         ScopeState: {
             collector: string;
             /** Format: int64 */
@@ -562,6 +603,14 @@ export interface components {
             scope?: string;
             section: string;
         };
+        VEXStatement: {
+            /** Format: date-time */
+            at?: string;
+            detail?: string;
+            justification?: string;
+            source: string;
+            status: string;
+        };
         Vulnerability: {
             advisory?: string;
             aliases: string[] | null;
@@ -571,6 +620,7 @@ export interface components {
             /** Format: double */
             cvss: number;
             cvss_vector?: string;
+            dockerfile?: string;
             /** Format: double */
             epss: number;
             exploitation: string;
@@ -580,13 +630,18 @@ export interface components {
             id: string;
             kev: boolean;
             layer?: string;
+            linked?: boolean;
+            origin?: string;
             package: string;
             path?: string;
             purl?: string;
             rule?: string;
             severity: string;
+            step?: string;
             summary?: string;
+            symbols?: string[] | null;
             version: string;
+            vex?: components["schemas"]["VEXStatement"];
         };
     };
     responses: never;
@@ -714,6 +769,38 @@ export interface operations {
                         /** @description The retry time in milliseconds. */
                         retry?: number;
                     })[];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-running-images": {
+        parameters: {
+            query: {
+                /** @description registry and path, without tag or digest: docker.io/library/nginx */
+                repository: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImagesOutputBody"];
                 };
             };
             /** @description Error */

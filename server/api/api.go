@@ -66,6 +66,8 @@ func (s *Service) operations(api huma.API) {
 	s.risks(api)
 	s.reports(api)
 	s.reach(api)
+	s.registries(api)
+	s.images(api)
 	s.events(api)
 	s.tokens(api)
 }

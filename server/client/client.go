@@ -134,6 +134,20 @@ func (c *Client) Reach(ctx context.Context, questions []aws.Question) ([]reach.R
 	return results, nil
 }
 
+// RunningImages lists the images of a repository that run now.
+func (c *Client) RunningImages(ctx context.Context, repository string) ([]api.RunningImage, error) {
+	var out struct{ Images []api.RunningImage }
+	err := c.call(ctx, http.MethodGet, "/api/v1/images/running", url.Values{"repository": {repository}}, nil, &out)
+	return out.Images, err
+}
+
+// Registries lists the repositories in use.
+func (c *Client) Registries(ctx context.Context) ([]api.RepositoryInUse, error) {
+	var out struct{ Repositories []api.RepositoryInUse }
+	err := c.call(ctx, http.MethodGet, "/api/v1/registries", nil, nil, &out)
+	return out.Repositories, err
+}
+
 // NewToken makes an access token; its secret is in the answer and nowhere else.
 func (c *Client) NewToken(ctx context.Context, t api.NewToken) (api.CreatedToken, error) {
 	body, err := json.Marshal(t)
