@@ -384,3 +384,54 @@ func TestWellKnownCasesOfTheRealAdvisories(t *testing.T) {
 		}
 	}
 }
+
+func TestRangesInAProjectsOwnNumbering(t *testing.T) {
+	record := func(id, name, end string) string {
+		return fmt.Sprintf(`{"id":%q,"modified":"2026-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"Go","name":%q},%s,"ecosystem_specific":{"custom_ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":%q}]}]}}]}`, id, name, ranges("SEMVER", "introduced", "0"), end)
+	}
+	m := database(t, nil, record("GO-1", "example.com/product", "5.7.0"), record("GO-2", "example.com/pseudo", "0.0.0-20240101000000-aaaaaaaaaaaa"))
+	for _, test := range []struct{ name, version, fixed, rule string }{
+		{"example.com/product", "v5.6.1+incompatible", "v5.7.0", "custom SEMVER introduced 0, fixed 5.7.0"},
+		{"example.com/product", "v5.7.0+incompatible", "", ""},
+		{"example.com/product", "v0.0.0-20250101000000-aaaaaaaaaaaa", "", "which this version cannot be held against"},
+		{"example.com/pseudo", "v0.0.0-20230101000000-aaaaaaaaaaaa", "v0.0.0-20240101000000-aaaaaaaaaaaa", "custom SEMVER"},
+		{"example.com/pseudo", "v0.0.0-20250101000000-aaaaaaaaaaaa", "", ""},
+	} {
+		found, err := m.Match(t.Context(), []triad.Package{{Ecosystem: "Go", Name: test.name, Version: test.version}})
+		must(t, err)
+		switch {
+		case test.rule == "" && len(found) == 0:
+		case test.rule == "" || len(found) != 1 || found[0].Fixed != test.fixed || !strings.Contains(found[0].Rule, test.rule):
+			t.Errorf("%s %s: %+v", test.name, test.version, found)
+		}
+	}
+}
+
+func TestVulnerableFunctionsAreHandedOn(t *testing.T) {
+	imports := `"ecosystem_specific":{"imports":[{"path":"a.b/c/d","symbols":["T.F","G"],"goos":["linux"]}]}`
+	with := func(id, aliases, more string) string {
+		return fmt.Sprintf(`{"id":%q,"modified":"2026-01-01T00:00:00Z","aliases":[%s],"affected":[{"package":{"ecosystem":"Go","name":"a.b/c"},%s%s}]}`, id, aliases, ranges("SEMVER", "introduced", "0", "fixed", "2.0.0"), more)
+	}
+	for name, test := range map[string]struct {
+		records []string
+		want    string
+	}{
+		"of the Go database, beside a GHSA that names none": {[]string{with("GO-1", `"CVE-2024-0001"`, ","+imports), with("GHSA-aaaa", `"CVE-2024-0001"`, "")}, `"functions":[{"path":"a.b/c/d","symbols":["T.F","G"],"goos":["linux"]}]`},
+		"not where another of its records names none":       {[]string{with("GO-1", `"CVE-2024-0001"`, ","+imports), with("GO-2", `"CVE-2024-0001"`, "")}, ""},
+	} {
+		found, err := database(t, nil, test.records...).Match(t.Context(), []triad.Package{{Ecosystem: "Go", Name: "a.b/c", Version: "v1.0.0"}})
+		must(t, err)
+		if len(found) != 1 || test.want == "" && strings.Contains(string(found[0].Extra), "functions") || !strings.Contains(string(found[0].Extra), test.want) {
+			t.Errorf("%s: %s", name, found[0].Extra)
+		}
+	}
+}
+
+func TestPackagesWithAnOwnerAreLeftToIt(t *testing.T) {
+	m := database(t, nil, osv("GHSA-aaaa", "", "PyPI", "requests", ranges("ECOSYSTEM", "introduced", "0")))
+	r, err := m.Check(t.Context(), []triad.Package{{Ecosystem: "PyPI", Name: "requests", Version: "2.0", Owner: "python3-requests"}, {Ecosystem: "PyPI", Name: "requests", Version: "3.0"}})
+	must(t, err)
+	if len(r.Vulnerabilities) != 1 || r.Vulnerabilities[0].Version != "3.0" || len(r.Uncompared) != 0 {
+		t.Errorf("%+v", r)
+	}
+}

@@ -236,3 +236,51 @@ func systemRoot(root *os.Root) bool {
 	}
 	return false
 }
+
+// locked leaves out what a folder of installed packages holds where the lock file of the same
+// source tree names that very version: it is one dependency, not two.
+func (m *merger) locked(packages []brought, all []shown) []brought {
+	named := map[string]bool{} // folder, package URL
+	for _, s := range all {
+		if !s.Kind.isLock() {
+			continue
+		}
+		for _, f := range s.Packages {
+			p := Package{}
+			p.Name, p.Version = f.Name, f.Version
+			language(&p, s.Kind)
+			named[path.Dir(s.name)+"\x00"+p.PURL] = true
+		}
+	}
+	if len(named) == 0 {
+		return packages
+	}
+	return slices.DeleteFunc(packages, func(p brought) bool {
+		file, _, _ := strings.Cut(strings.TrimPrefix(p.Path, m.root), "!")
+		folder := installedFolder(file)
+		if folder == "" || p.system {
+			return false
+		}
+		for dir := path.Dir(folder); ; dir = path.Dir(dir) {
+			if named[dir+"\x00"+p.PURL] {
+				return true
+			}
+			if dir == "." || dir == "/" {
+				return false
+			}
+		}
+	})
+}
+
+// installedFolder is the outermost folder of installed packages that a file lies in.
+func installedFolder(file string) string {
+	at := 0
+	for part := range strings.SplitSeq(path.Dir(file), "/") {
+		at += len(part)
+		if slices.Contains(installedFolders, part) {
+			return file[:at]
+		}
+		at++
+	}
+	return ""
+}

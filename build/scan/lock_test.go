@@ -146,3 +146,44 @@ func TestLockFilesThatCannotBeParsedAreUnread(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatALockFileNamesIsNotListedAgainAsInstalled(t *testing.T) {
+	r := scanDir(t, map[string]string{
+		"app/package-lock.json":                  npmLock1,
+		"app/node_modules/lodash/package.json":   `{"name":"lodash","version":"4.17.20"}`,
+		"app/node_modules/mocha/package.json":    `{"name":"mocha","version":"9.9.9"}`,
+		"app/vendor/composer/installed.json":     `{"packages":[{"name":"a/b","version":"1.0.0"}],"dev-package-names":["a/b"]}`,
+		"other/node_modules/lodash/package.json": `{"name":"lodash","version":"4.17.20"}`,
+	})
+	want := `pkg:composer/a/b@1.0.0 app/vendor/composer/installed.json dev
+pkg:npm/lodash@4.17.20 app/package-lock.json
+pkg:npm/lodash@4.17.20 other/node_modules/lodash/package.json
+pkg:npm/mocha@8.0.0 app/package-lock.json dev
+pkg:npm/mocha@9.9.9 app/node_modules/mocha/package.json`
+	if got := purls(r); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestWhatIsInstalledInImagesOfOtherLanguages(t *testing.T) {
+	r := scanFile(t, scanner(t), save(t, layerTar(t,
+		file{name: "usr/local/bundle/specifications/rack-2.2.3.gemspec", body: "# -*- encoding: utf-8 -*-\n# stub: rack 2.2.3 ruby lib\n\nGem::Specification.new do |s|\n  s.name = \"rack\".freeze\n  s.version = \"2.2.3\"\nend\n"},
+		file{name: "usr/local/bundle/gems/rack-2.2.3/rack.gemspec", body: "Gem::Specification.new do |s|\n  s.name = \"rack\"\n  s.version = File.read(\"VERSION\")\nend\n"},
+		file{name: "app/vendor/composer/installed.json", body: `[{"name":"guzzlehttp/psr7","version":"1.8.3"}]`},
+		file{name: "app/shop.deps.json", body: `{"libraries":{"shop/1.0.0":{"type":"project"},"Newtonsoft.Json/12.0.1":{"type":"package"},"runtimepack.Microsoft.NETCore.App.Runtime.linux-x64/6.0.1":{"type":"runtimepack"}}}`},
+		file{name: "app/Newtonsoft.Json.dll", body: "MZ"},
+		file{name: "usr/local/bundle/gems/rack-2.2.3/lib/rack.rb", body: "x"},
+	)))
+	want := `pkg:composer/guzzlehttp/psr7@1.8.3 /app/vendor/composer/installed.json
+pkg:gem/rack@2.2.3 /usr/local/bundle/specifications/rack-2.2.3.gemspec
+pkg:nuget/Microsoft.NETCore.App.Runtime.linux-x64@6.0.1 /app/shop.deps.json
+pkg:nuget/Newtonsoft.Json@12.0.1 /app/shop.deps.json`
+	if got := purls(r); got != want || len(r.Unread) > 0 {
+		t.Errorf("got\n%s\nwant\n%s\nunread %v", got, want, r.Unread)
+	}
+	for name, file := range map[string]string{"Newtonsoft.Json": "/app/Newtonsoft.Json.dll", "rack": "/usr/local/bundle/gems/rack-2.2.3"} {
+		if p := find(t, r, name); strings.Join(p.Files, " ") != file {
+			t.Errorf("%s: files %v", name, p.Files)
+		}
+	}
+}

@@ -69,6 +69,7 @@ func mergeContent(records []*record, contents [][]*content, inspectors []inspect
 			}
 		}
 	}
+	packages = m.locked(packages, all)
 	m.own(packages, all, lists)
 	sort.Slice(packages, func(i, j int) bool {
 		a, b := &packages[i], &packages[j]
