@@ -159,3 +159,16 @@ func (i *Instruction) mark(at int) *mark {
 	}
 	return &i.marks[n-1]
 }
+
+// LineEnd is the place in the file just behind a line, from 1, with its end.
+func (f *File) LineEnd(line int) int {
+	at := 0
+	for range line {
+		n := strings.IndexByte(f.text[at:], '\n')
+		if n < 0 {
+			return len(f.text)
+		}
+		at += n + 1
+	}
+	return at
+}

@@ -310,3 +310,14 @@ func (m *Mapping) Lines(f *File, layer int) string {
 	}
 	return strings.Join(lines, " or ")
 }
+
+// BaseUser is the user that the base image's history last set; empty where it set none.
+func (m *Mapping) BaseUser(history []v1.History) string {
+	user := ""
+	for n, s := range m.Steps {
+		if h := readHistory(history[n]); s.Base && h.name == "USER" {
+			user = h.body
+		}
+	}
+	return user
+}

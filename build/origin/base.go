@@ -41,9 +41,11 @@ type Base struct {
 
 // Image is an image that was scanned.
 type Image struct {
-	Name         string    `json:"name"` // a reference
-	Digest       string    `json:"digest"`
-	ConfigDigest string    `json:"config_digest,omitempty"`
+	Name         string `json:"name"` // a reference
+	Digest       string `json:"digest"`
+	ConfigDigest string `json:"config_digest,omitempty"`
+	// Pin is the digest that FROM can name: its registry's, of the index where it has one.
+	Pin          string    `json:"pin,omitempty"`
 	OS           string    `json:"os,omitempty"`
 	Architecture string    `json:"architecture,omitempty"`
 	Created      time.Time `json:"created"`

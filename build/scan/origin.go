@@ -2,6 +2,7 @@ package scan
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -49,8 +50,15 @@ func (r *Result) Known() (img origin.Image, ok bool) {
 		name = r.Artifact.Refs[0]
 	}
 	c := r.about.Config
+	pin := r.Artifact.IndexDigest
+	if pin == "" && len(r.Artifact.Layers) > 0 && r.Artifact.Layers[0].Digest != "" { // read from a registry or layout
+		pin = r.Artifact.ManifestDigest
+	}
+	if len(r.Artifact.RepoDigests) > 0 {
+		_, pin, _ = strings.Cut(r.Artifact.RepoDigests[0], "@")
+	}
 	return origin.Image{
-		Name: name, Digest: r.Artifact.Digest, ConfigDigest: r.Artifact.ConfigDigest, OS: r.Artifact.OS, Architecture: c.Architecture,
+		Name: name, Pin: pin, Digest: r.Artifact.Digest, ConfigDigest: r.Artifact.ConfigDigest, OS: r.Artifact.OS, Architecture: c.Architecture,
 		Created: c.Created.Time, Scanned: time.Now().UTC().Truncate(time.Second), Layers: r.DiffIDs(),
 	}, origin.Repository(name) != "" && len(r.Artifact.Layers) > 0
 }

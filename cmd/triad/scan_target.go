@@ -98,7 +98,7 @@ func scanImage(ctx context.Context, s *scan.Scanner, input, ref string, daemon b
 }
 
 func newScanDirCommand(a *app, s *scanFlags) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:     "dir PATH",
 		Short:   "Scan a folder: a source tree, or the root of a machine or unpacked image",
 		Long:    `Scans what is installed or locked below PATH. Symbolic links are noted, never followed.`,
@@ -111,6 +111,8 @@ func newScanDirCommand(a *app, s *scanFlags) *cobra.Command {
 			})
 		},
 	}
+	s.fix.add(cmd.Flags())
+	return cmd
 }
 
 func newScanSBOMCommand(a *app, s *scanFlags) *cobra.Command {
