@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +18,7 @@ import (
 	"github.com/triad-security/triad/build/image"
 	"github.com/triad-security/triad/build/match"
 	"github.com/triad-security/triad/build/scan"
+	"github.com/triad-security/triad/report"
 	"github.com/triad-security/triad/server/datadir"
 )
 
@@ -31,7 +34,6 @@ type scanFlags struct {
 	packages bool
 	content  *contentFlags
 	origin   originFlags
-	fix      fixFlags
 	filters  filterFlags
 
 	// dir is the folder that is scanned, whose ignore files count; empty is the working
@@ -94,11 +96,8 @@ func defaultCacheDir() string {
 // scan runs a scan, looks its packages up, keeps the result where asked, sets aside what
 // people and suppliers say does not count, and prints the rest.
 func (a *app) scan(cmd *cobra.Command, s *scanFlags, run func(context.Context, *scan.Scanner) (*scan.Result, error)) error {
-	if !scan.IsSeverity(s.failOn) {
-		return triad.Errorf(triad.CodeInvalid, "--fail-on %s: give low, medium, high, critical or unknown", s.failOn)
-	}
-	if err := s.checkFix(); err != nil {
-		return err
+	if !slices.Contains(report.Severities(), s.failOn) {
+		return triad.Errorf(triad.CodeInvalid, "--fail-on %s: give one of %s", s.failOn, strings.Join(report.Severities(), ", "))
 	}
 	filters, err := s.filters.read() // before the work: a file that cannot be read ends it
 	if err != nil {
@@ -115,13 +114,13 @@ func (a *app) scan(cmd *cobra.Command, s *scanFlags, run func(context.Context, *
 		a.say("not read: %s: %s", u.Section, u.Reason)
 	}
 	if s.keep || cmd.Flags().Changed("data") || cmd.Flags().Changed("server") {
-		report := result.Report() // all that was seen: exceptions in the estate are the estate's own
-		report.Tenant = a.tenant
-		if err := a.keep(ctx, report); err != nil {
+		seen := result.Report() // all of it: exceptions in the estate are the estate's own
+		seen.Tenant = a.tenant
+		if err := a.keep(ctx, seen); err != nil {
 			return err
 		}
-		for _, note := range report.Notes {
-			a.say("%s: %s", report.Scope, note)
+		for _, note := range seen.Notes {
+			a.say("%s: %s", seen.Scope, note)
 		}
 	}
 	if err := filters.apply(s, result); err != nil {
@@ -129,9 +128,6 @@ func (a *app) scan(cmd *cobra.Command, s *scanFlags, run func(context.Context, *
 	}
 	for _, note := range filters.notes() {
 		a.say("%s", note)
-	}
-	if s.fix.fix {
-		return a.fix(ctx, s, filters, result)
 	}
 	doc := document(result, started)
 	if err := a.writeScan(s, result, doc, filters.baseline); err != nil {
