@@ -9,11 +9,12 @@ import (
 type class uint8
 
 const (
-	config class = 1 << iota // settings: what stands there unquoted is a value
-	code                     // a program's source: only quoted text is a value
-	plain                    // text of another kind
-	third                    // published by somebody else: packages of a language or distribution
-	opaque                   // has a NUL among its first bytes
+	config    class = 1 << iota // settings: what stands there unquoted is a value
+	code                        // a program's source: only quoted text is a value
+	plain                       // text of another kind
+	third                       // by somebody else: a distribution's file, or one of a package of a language
+	published                   // of a package of a language: everybody can read it there
+	opaque                      // has a NUL among its first bytes
 
 	text = config | code | plain
 )
@@ -90,13 +91,28 @@ func classify(name string) (class, bool) {
 		c = plain
 	}
 	slashed := "/" + strings.ToLower(name)
-	if hasAny(slashed, thirdFolders) || hasPrefix(name, thirdRoots) {
-		if hasAny(slashed, testFolders) {
-			return 0, false
-		}
+	if hasAny(slashed, thirdFolders) {
+		c |= third | published
+	} else if hasPrefix(name, thirdRoots) {
 		c |= third
 	}
+	if c&third != 0 && (hasAny(slashed, testFolders) || testFile(base)) {
+		return 0, false
+	}
 	return c, true
+}
+
+// testFile says whether a file's name is one of a test's.
+func testFile(base string) bool {
+	stem := strings.TrimSuffix(base, path.Ext(base))
+	return strings.HasSuffix(stem, "_test") || strings.HasSuffix(stem, ".test") || strings.HasSuffix(stem, ".spec") || strings.HasPrefix(stem, "test_") || strings.HasPrefix(stem, "readme") ||
+		stem == "pkg-info" || stem == "metadata" || stem == "changelog"
+}
+
+// programs says whether programs of the folder may be one's own: of a distribution's
+// libraries, and of what a language compiled from text that is looked at, nothing is looked at.
+func programs(name string) bool {
+	return hasPrefix(name, []string{"usr/bin/", "usr/sbin/", "bin/", "sbin/"})
 }
 
 func hasAny(s string, parts []string) bool {

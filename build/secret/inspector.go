@@ -2,8 +2,6 @@ package secret
 
 import (
 	"context"
-	"path"
-	"strings"
 
 	"github.com/triad-security/triad/build/inspect"
 )
@@ -38,7 +36,5 @@ func (*Inspector) Open(ctx context.Context, f inspect.File) inspect.Sink {
 	if !wanted && named == nil {
 		return nil
 	}
-	s := &sink{ctx: ctx, name: f.Name, base: strings.ToLower(path.Base(f.Name)), class: c, named: named}
-	s.third = c&third != 0
-	return s
+	return &sink{ctx: ctx, name: f.Name, class: c, named: named}
 }

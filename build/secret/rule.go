@@ -28,6 +28,9 @@ type rule struct {
 	shown int
 	// classes are the files in which it is looked for; zero is all.
 	classes class
+	// own: it is looked for only in files that are not somebody else's. There it is an example, or
+	// a key that is public anyway.
+	own bool
 	// find returns the secrets in a stretch of content that has one or more of the words.
 	find func(window []byte) []match
 	// at returns the secret that belongs to the word at data[pos].
@@ -74,6 +77,13 @@ func allRules() []*rule {
 	all = append(all, webTokenRules()...)
 	all = append(all, urlRules()...)
 	all = append(all, assignmentRules()...)
+	for _, r := range all {
+		switch r.id {
+		case "gcp-api-key", "http-basic-auth", "json-web-token", "password-in-url", "stripe-webhook-secret", "mistral-api-key", "vapid-private-key", "recaptcha-secret",
+			"vault-approle", "slack-webhook", "discord-webhook", "aws-access-key-id", "github-token-form", "azure-client-secret", "twilio-api-key":
+			r.own = true
+		}
+	}
 	return all
 }
 

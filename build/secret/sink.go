@@ -32,9 +32,7 @@ var blocks = sync.Pool{New: func() any { b := make([]byte, 0, block); return &b 
 type sink struct {
 	ctx   context.Context
 	name  string
-	base  string
 	class class
-	third bool
 	named format
 
 	held    *[]byte
@@ -43,6 +41,7 @@ type sink struct {
 	newline int // line ends before offset
 	scanned int // how far of buf the filter has looked
 	sniffed bool
+	enough  bool
 	spans   []span
 	open    map[int]int // rule: the index of its last span
 	found   []hit
@@ -79,13 +78,22 @@ func (s *sink) Write(p []byte) (int, error) {
 	}
 	for len(p) > 0 {
 		take := min(len(p), block-len(s.buf))
+		if !s.sniffed {
+			take = min(take, sniff-len(s.buf))
+		}
 		s.buf = append(s.buf, p[:take]...)
 		p = p[take:]
+		if len(s.buf) == sniff && !s.sniffed {
+			s.sniff()
+		}
 		if len(s.buf) == block {
 			if err := s.ctx.Err(); err != nil {
 				return n - len(p), err
 			}
 			s.look(false)
+		}
+		if s.enough {
+			return n, inspect.ErrEnough
 		}
 	}
 	return n, nil
@@ -96,7 +104,9 @@ func (s *sink) Close() ([]inspect.Found, error) {
 	if s.held == nil {
 		return nil, nil
 	}
-	s.look(true)
+	if !s.enough {
+		s.look(true)
+	}
 	clear(s.buf)
 	*s.held = s.buf[:0]
 	blocks.Put(s.held)
@@ -120,13 +130,13 @@ func (s *sink) Close() ([]inspect.Found, error) {
 // keeps what the others still need.
 func (s *sink) look(end bool) {
 	if !s.sniffed {
-		s.sniffed = true
-		if bytes.IndexByte(s.buf[:min(sniff, len(s.buf))], 0) >= 0 {
-			s.class = s.class&third | opaque
-		}
-		if s.named != nil {
-			s.whole(end)
-		}
+		s.sniff()
+	}
+	if s.enough {
+		return
+	}
+	if s.named != nil && s.offset == 0 {
+		s.whole(end)
 	}
 	to := len(s.buf)
 	if !end {
@@ -149,12 +159,22 @@ func (s *sink) look(end bool) {
 	s.scanned -= int(keep)
 }
 
+// sniff says by its beginning whether the file is a program or the like.
+func (s *sink) sniff() {
+	s.sniffed = true
+	if bytes.IndexByte(s.buf[:min(sniff, len(s.buf))], 0) < 0 {
+		return
+	}
+	s.class = s.class&(third|published) | opaque
+	s.enough = s.class&third != 0 && !programs(s.name)
+}
+
 // hit notes the rules of a word that the filter found.
 func (s *sink) hit(pos, w int) {
 	at := s.offset + int64(pos)
 	for _, r := range words.words[w].rules {
 		rule := rules[r]
-		if rule.classes != 0 && rule.classes&s.class == 0 {
+		if rule.classes != 0 && rule.classes&s.class == 0 || rule.own && s.class&third != 0 || s.class&published != 0 && rule.id == "private-key" {
 			continue
 		}
 		start, end := max(at-int64(rule.before), 0), at+int64(rule.after)
