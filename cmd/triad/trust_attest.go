@@ -97,6 +97,7 @@ func buildFlags(f *pflag.FlagSet, b *trust.Build) {
 	f.StringVar(&b.Builder, "builder", env.Builder, "who built the image: a URI")
 	f.StringVar(&b.Source, "source", env.Source, "what it was built from: git+https://…@REF")
 	f.StringVar(&b.Commit, "commit", env.Commit, "commit of the source")
+	f.TimeVar(&b.Finished, "finished", time.Time{}, []string{time.RFC3339}, "when the build ended, such as 2026-11-24T19:00:00Z")
 	f.StringVar(&b.Invocation, "invocation", env.Invocation, "URI of the pipeline's run")
 }
 
