@@ -25,6 +25,7 @@ var sections = []struct {
 }{
 	{"scan", scanSection},
 	{"advisories", advisorySection},
+	{"registry", registrySection},
 	{"packages", packageSection},
 }
 

@@ -23,6 +23,9 @@ func printable(text string) string {
 	}, text)
 }
 
+// Printable is printable, for those who write a table of their own.
+func Printable(text string) string { return printable(text) }
+
 // line is printable text on one line, cut to n characters.
 func line(text string, n int) string {
 	runes := []rune(printable(strings.Join(strings.Fields(text), " ")))

@@ -111,6 +111,7 @@ var groups = []struct {
 		newGateCommand,
 		newPolicyCommand,
 		newTrustCommand,
+		newRegistriesCommand,
 		newCollectCommand,
 	}},
 	{"run", "Run Triad:", []func(*app) *cobra.Command{
