@@ -96,6 +96,15 @@ type Fix struct {
 	Version string `json:"version,omitempty"`
 }
 
+// VulnerableCode is a vulnerable package of a Go module.
+type VulnerableCode struct {
+	Path string // import path
+	// Symbols are functions, methods as Type.Method; none means all of the package.
+	Symbols []string
+	// GOOS and GOARCH restrict it to platforms; empty means all.
+	GOOS, GOARCH []string
+}
+
 // Vulnerability is one advisory matched to one package.
 type Vulnerability struct {
 	ID      string   `json:"id"` // the CVE where there is one
@@ -115,6 +124,9 @@ type Vulnerability struct {
 	Linked *bool `json:"linked,omitempty"`
 	// Symbols are the vulnerable functions that were found linked in.
 	Symbols []string `json:"symbols,omitempty"`
+	// Code is what the advisory names of vulnerable code, for who can look into the program. It is
+	// neither stored nor printed.
+	Code []VulnerableCode `json:"-"`
 	// Fixed is the lowest version above Version that is not affected; empty when none is known.
 	Fixed    string  `json:"fixed"`
 	Severity string  `json:"severity"` // critical, high, medium, low, unknown

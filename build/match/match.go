@@ -235,9 +235,6 @@ type extra struct {
 	CVSSVersion     string   `json:"cvss_version,omitempty"`
 	CVSSSource      string   `json:"cvss_source,omitempty"`
 	Advisories      []string `json:"advisories,omitempty"` // every record that holds the version
-	// Functions are the vulnerable packages and functions that the records name, for who knows
-	// which of them a program has.
-	Functions []function `json:"functions,omitempty"`
 }
 
 // describe makes one finding of a group.
@@ -302,7 +299,7 @@ func describe(g *advisory.Generation, q query, v *installed, gr *group) (triad.V
 	}
 	slices.Sort(exploits)
 	slices.Sort(x.Advisories)
-	if x.Functions, err = functions(gr.hits); err != nil {
+	if out.Code, err = vulnerableCode(gr.hits); err != nil {
 		return out, err
 	}
 	out.Exploitation, out.ExploitationBasis = in.exploitation(gr.ids, exploits)

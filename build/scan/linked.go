@@ -1,21 +1,11 @@
 package scan
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
-)
 
-// vulnerableCode is what an advisory says of the code that is vulnerable, as the matcher
-// hands it on in a vulnerability's Extra: Go packages and functions of them.
-type vulnerableCode struct {
-	Functions []struct {
-		Path    string   `json:"path"`
-		Symbols []string `json:"symbols"`
-		GOOS    []string `json:"goos"`
-		GOARCH  []string `json:"goarch"`
-	} `json:"functions"`
-}
+	"github.com/triad-security/triad"
+)
 
 // link says of the vulnerabilities of Go programs whether the functions that their advisories
 // name are part of the program.
@@ -24,11 +14,7 @@ func (r *Result) link(found []Vulnerability) {
 	for i := range found {
 		v := &found[i]
 		code := r.code[v.Path]
-		if code == nil || len(v.Extra) == 0 {
-			continue
-		}
-		var named vulnerableCode
-		if json.Unmarshal(v.Extra, &named) != nil || len(named.Functions) == 0 {
+		if code == nil || len(v.Code) == 0 {
 			continue
 		}
 		set, ok := sets[v.Path]
@@ -36,12 +22,12 @@ func (r *Result) link(found []Vulnerability) {
 			set = code.functions()
 			sets[v.Path] = set
 		}
-		v.Linked, v.Symbols = code.linked(named, set)
+		v.Linked, v.Symbols = code.linked(v.Code, set)
 	}
 }
 
 // linked is nil where the absence of a name proves nothing.
-func (c *goCode) linked(named vulnerableCode, set []uint64) (*bool, []string) {
+func (c *goCode) linked(named []triad.VulnerableCode, set []uint64) (*bool, []string) {
 	if len(set) == 0 {
 		return nil, nil
 	}
@@ -51,7 +37,7 @@ func (c *goCode) linked(named vulnerableCode, set []uint64) (*bool, []string) {
 	}
 	var symbols []string
 	is, sure := false, true
-	for _, f := range named.Functions {
+	for _, f := range named {
 		if len(f.GOOS) > 0 && c.GOOS != "" && !slices.Contains(f.GOOS, c.GOOS) || len(f.GOARCH) > 0 && c.GOARCH != "" && !slices.Contains(f.GOARCH, c.GOARCH) {
 			continue
 		}

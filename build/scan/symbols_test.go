@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -111,7 +112,11 @@ func TestVulnerableFunctionsAreLinkedInOrNot(t *testing.T) {
 		r := scanFile(t, scanner(t), save(t, layerTar(t, file{name: "usr/bin/tool", body: body, mode: 0o755})))
 		var canned cannedMatcher
 		for _, test := range tests {
-			canned = append(canned, triad.Vulnerability{ID: test.name, Package: "stdlib", Extra: []byte(`{"functions":[` + test.functions + `]}`)})
+			v := triad.Vulnerability{ID: test.name, Package: "stdlib"}
+			if err := json.Unmarshal([]byte("["+test.functions+"]"), &v.Code); err != nil {
+				t.Fatal(err)
+			}
+			canned = append(canned, v)
 		}
 		if err := r.Match(context.Background(), canned); err != nil {
 			t.Fatal(err)

@@ -96,6 +96,13 @@ func printPackages(b *bytes.Buffer, d *triad.Decision) {
 		fmt.Fprintf(table, "  %s\t%s\t→ %s\t%s\t%s\n", oneLine(p.Package), oneLine(p.Version), oneLine(fixed), oneLine(p.Path), oneLine(p.Asset))
 	}
 	table.Flush()
+	seen := map[string]bool{}
+	for _, p := range d.Packages {
+		if p.Rule != "" && !seen[p.Rule] {
+			seen[p.Rule] = true
+			fmt.Fprintf(b, "    by %s\n", oneLine(p.Rule))
+		}
+	}
 }
 
 // printHistory prints the changes of the outcome and of what it stands on, with their causes.
