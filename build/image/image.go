@@ -13,6 +13,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/build/secret"
 )
 
 // Image is an opened image: what its manifest and config say, and its layers to read.
@@ -117,6 +118,7 @@ func step(h v1.History) string {
 	if by == "" {
 		by = h.Comment
 	}
+	by = secret.Mask(by) // the step is shown and kept everywhere
 	if len(by) > maxStep {
 		by = strings.ToValidUTF8(by[:maxStep], "") + "…"
 	}

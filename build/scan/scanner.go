@@ -12,6 +12,7 @@ import (
 	"github.com/triad-security/triad/build/image"
 	"github.com/triad-security/triad/build/inspect"
 	"github.com/triad-security/triad/build/sbom"
+	"github.com/triad-security/triad/build/secret"
 )
 
 // Scanner scans artifacts. The same layer is never read twice while the cache has it.
@@ -207,7 +208,7 @@ func (r *Result) assemble(img *image.Image, layers []triad.Layer, m *merged) {
 	r.about = img
 	r.own()
 	c := img.Config.Config
-	r.image = triad.ImageProps{OS: m.Distro.PrettyName, Architecture: img.Config.Architecture, Entrypoint: c.Entrypoint, Cmd: c.Cmd, User: c.User, Exposed: exposed(c.ExposedPorts)}
+	r.image = triad.ImageProps{OS: m.Distro.PrettyName, Architecture: img.Config.Architecture, Entrypoint: secret.MaskArguments(c.Entrypoint), Cmd: secret.MaskArguments(c.Cmd), User: c.User, Exposed: exposed(c.ExposedPorts)}
 	if r.Artifact.OS == "" {
 		r.Artifact.OS = img.Config.OS
 	}

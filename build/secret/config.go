@@ -88,6 +88,23 @@ func Mask(s string) string {
 	return b.String()
 }
 
+// MaskArguments masks the arguments of a command, each for itself and as the value of the
+// option before it. It returns a new list.
+func MaskArguments(arguments []string) []string {
+	var out []string
+	for i, argument := range arguments {
+		if i > 0 {
+			option := arguments[i-1]
+			if strings.HasPrefix(option, "--") && !strings.Contains(option, "=") && secretName(option) != notSecret && !strings.HasPrefix(argument, "-") && !strings.HasPrefix(argument, "/") && !strings.HasPrefix(argument, "$") {
+				out = append(out, hidden)
+				continue
+			}
+		}
+		out = append(out, Mask(argument))
+	}
+	return out
+}
+
 // options returns the values whose name says that they are secret: NAME=value, name: value,
 // --name value.
 func options(data []byte) []assigned {

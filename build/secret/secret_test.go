@@ -200,6 +200,16 @@ func TestTheConfigOfAnImageIsLookedAt(t *testing.T) {
 	}
 }
 
+func TestArgumentsAreMaskedAlsoByTheOptionBefore(t *testing.T) {
+	got := MaskArguments([]string{"serve", "--api-token", "abc123", "--port", "80", "--token-file", "/run/t", "DB_PASSWORD=x1"})
+	if want := "serve --api-token **** --port 80 --token-file /run/t DB_PASSWORD=****"; strings.Join(got, " ") != want {
+		t.Errorf("masked %q", got)
+	}
+	if MaskArguments(nil) != nil {
+		t.Error("no arguments became some")
+	}
+}
+
 func TestMaskHidesWhatIsSecretAndNothingElse(t *testing.T) {
 	for in, want := range map[string]string{
 		"RUN apt-get install -y curl":                              "RUN apt-get install -y curl",
