@@ -34,6 +34,7 @@ type scanFlags struct {
 	packages bool
 	content  *contentFlags
 	origin   originFlags
+	fix      fixFlags
 	filters  filterFlags
 
 	// dir is the folder that is scanned, whose ignore files count; empty is the working
@@ -99,6 +100,9 @@ func (a *app) scan(cmd *cobra.Command, s *scanFlags, run func(context.Context, *
 	if !slices.Contains(report.Severities(), s.failOn) {
 		return triad.Errorf(triad.CodeInvalid, "--fail-on %s: give one of %s", s.failOn, strings.Join(report.Severities(), ", "))
 	}
+	if err := s.checkFix(); err != nil {
+		return err
+	}
 	filters, err := s.filters.read() // before the work: a file that cannot be read ends it
 	if err != nil {
 		return err
@@ -128,6 +132,9 @@ func (a *app) scan(cmd *cobra.Command, s *scanFlags, run func(context.Context, *
 	}
 	for _, note := range filters.notes() {
 		a.say("%s", note)
+	}
+	if s.fix.fix {
+		return a.fix(ctx, s, filters, result)
 	}
 	doc := document(result, started)
 	if err := a.writeScan(s, result, doc, filters.baseline); err != nil {
