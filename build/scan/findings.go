@@ -35,7 +35,7 @@ func (m *merger) findings(out *merged, contents [][]*content, inspectors []inspe
 					if owners == nil {
 						owners = m.ownership()
 					}
-					if f.NeedsPackages && len(owners.hashes) == 0 || owners.owned(m.file(f.Path, layer), layer) {
+					if f.NeedsPackages && len(owners.hashes) == 0 || owners.owned(m.file(f.Path, layer), layer, f.NeedsPackages) {
 						continue
 					}
 				}

@@ -66,8 +66,10 @@ func (m *merger) ownership() *ownership {
 	return o
 }
 
-// owned reports whether a distribution's or a language's package brought the file.
-func (o *ownership) owned(name string, layer int) bool {
+// owned reports whether a distribution's or a language's package brought the file. described:
+// a program that says itself what it is made of is owned too, as far as being known goes; that
+// excuses no set-user-ID bit and no hidden name.
+func (o *ownership) owned(name string, layer int, described bool) bool {
 	if o.listed(name) {
 		return true
 	}
@@ -77,7 +79,7 @@ func (o *ownership) owned(name string, layer int) bool {
 		}
 	}
 	// A program or archive that says itself which packages it is made of.
-	if e, ok := o.m.entry(name, layer); ok {
+	if e, ok := o.m.entry(name, layer); described && ok {
 		if ev := o.m.records[layer].at(e); ev != nil && (ev.Kind == kindGo || ev.Kind == kindJava) && len(ev.Packages) > 0 {
 			return true
 		}
