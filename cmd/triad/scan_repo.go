@@ -64,6 +64,7 @@ come from the ssh agent or .netrc.`,
 			})
 		},
 	}
+	s.fix.add(cmd.Flags())
 	cmd.Flags().StringVar(&branch, "branch", "", "branch or tag to fetch; default the remote's own")
 	return cmd
 }

@@ -53,6 +53,8 @@ credentials of "docker login"; DOCKER_HOST names another engine.`,
 			})
 		},
 	}
+	s.origin.add(cmd.Flags())
+	s.fix.add(cmd.Flags())
 	cmd.Flags().StringVarP(&input, "input", "i", "", "archive or layout to read; - is standard input")
 	cmd.Flags().BoolVar(&daemon, "daemon", false, "take the image from the Docker engine")
 	cmd.Flags().StringVar(&o.Platform, "platform", "", "platform of an image for several, such as linux/arm64")
