@@ -200,6 +200,20 @@ func TestTheConfigOfAnImageIsLookedAt(t *testing.T) {
 	}
 }
 
+func TestContentMadeToBeSlowIsBoundedAndSaysSo(t *testing.T) {
+	// Most of 20 MB is only looked through by the filter: the time of the detectors is bounded by
+	// the work that they may do, whatever the content.
+	for _, kind := range []string{"words", "keys", "tokens"} {
+		_, err := feed(t, "app/x.txt", corpus(kind, 20<<20), 1<<20)
+		if err == nil || !strings.Contains(err.Error(), "were not looked at") {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+	if found, err := feed(t, "app/x.js", corpus("minified", 20<<20), 1<<20); err != nil || len(found) > 0 {
+		t.Errorf("a minified line: %v %v", found, err)
+	}
+}
+
 func TestArgumentsAreMaskedAlsoByTheOptionBefore(t *testing.T) {
 	got := MaskArguments([]string{"serve", "--api-token", "abc123", "--port", "80", "--token-file", "/run/t", "DB_PASSWORD=x1"})
 	if want := "serve --api-token **** --port 80 --token-file /run/t DB_PASSWORD=****"; strings.Join(got, " ") != want {
