@@ -39,6 +39,8 @@ type Artifact struct {
 	// OS is the distribution as os-release has it: its ID and version, and its name in full.
 	OS, OSVersion, OSName string
 	Layers                []triad.Layer
+	// Base is the image that it was built from, where that is known.
+	Base string
 	// Cached is how many of the layers were known from an earlier scan.
 	Cached int
 }

@@ -102,6 +102,9 @@ func (m *markdown) verdict(d *Document, diff *Difference) {
 	if d.Artifact.OSName != "" {
 		m.put(" · "+md(d.Artifact.OSName, 80), 0)
 	}
+	if d.Artifact.Base != "" {
+		m.put(" · built from "+md(d.Artifact.Base, 200), 0)
+	}
 	m.put(" · "+plural(len(d.Packages), "package", "packages"), 0)
 	if n := len(d.Suppressed); n > 0 {
 		m.put(fmt.Sprintf(" · %d set aside", n), 0)
@@ -150,9 +153,9 @@ func head(rows []string, n int) []string {
 
 // group is one package of the artifact with all that is known of it.
 type group struct {
-	name, version, fixed string
-	worst                string
-	found                []triad.Vulnerability
+	name, version string
+	worst         string
+	found         []triad.Vulnerability
 }
 
 // groups folds the vulnerabilities of a document by package, the worst package first.
@@ -181,7 +184,7 @@ func (m *markdown) packages(d *Document) {
 	var rows []string
 	for _, g := range groups(d.Vulnerabilities) {
 		var ids []string
-		exploited := ""
+		exploited, from := "", ""
 		fixes := map[string]bool{}
 		seen := map[string]bool{}
 		for _, v := range g.found {
@@ -193,14 +196,17 @@ func (m *markdown) packages(d *Document) {
 				ids = append(ids, link(v.ID))
 			}
 			fixes[v.Fixed] = true
+			if from == "" && v.Origin != "" {
+				from = strings.TrimSpace(string(v.Origin) + " " + md(v.Dockerfile, 80))
+			}
 		}
 		shown := strings.Join(ids[:min(len(ids), 4)], ", ")
 		if len(ids) > 4 {
 			shown += fmt.Sprintf(" and %d more", len(ids)-4)
 		}
-		rows = append(rows, fmt.Sprintf("| %s%s | %s | %s | %s | %s |\n", g.worst, exploited, md(g.name, 80), md(g.version, 40), fixedIn(fixes), shown))
+		rows = append(rows, fmt.Sprintf("| %s%s | %s | %s | %s | %s | %s |\n", g.worst, exploited, md(g.name, 80), md(g.version, 40), fixedIn(fixes), shown, from))
 	}
-	m.rows("\n| Severity | Package | Installed | Fixed in | Vulnerabilities |\n|---|---|---|---|---|\n", rows, "")
+	m.rows("\n| Severity | Package | Installed | Fixed in | Vulnerabilities | From |\n|---|---|---|---|---|---|\n", rows, "")
 }
 
 func fixedIn(fixes map[string]bool) string {
@@ -229,7 +235,9 @@ func (m *markdown) findings(name string, found []triad.Finding) {
 	var rows []string
 	for _, f := range found {
 		where := place(f.Path, f.Line)
-		if where == "" && f.Step != "" {
+		if f.Dockerfile != "" {
+			where = strings.TrimSpace(where + " (" + f.Dockerfile + ")")
+		} else if where == "" {
 			where = f.Step
 		}
 		detail := ""

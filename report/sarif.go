@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,114 +15,15 @@ import (
 	"github.com/triad-security/triad"
 )
 
-// SARIF 2.1.0, OASIS Standard, errata 01. Only the objects that are used.
-type (
-	sarifLog struct {
-		Schema  string     `json:"$schema"`
-		Version string     `json:"version"`
-		Runs    []sarifRun `json:"runs"`
-	}
-	sarifRun struct {
-		Tool        sarifTool            `json:"tool"`
-		Invocations []sarifInvocation    `json:"invocations"`
-		Bases       map[string]sarifBase `json:"originalUriBaseIds"`
-		Automation  sarifAutomation      `json:"automationDetails"`
-		Results     []sarifResult        `json:"results"`
-		Properties  map[string]any       `json:"properties,omitempty"`
-		ColumnKind  string               `json:"columnKind"`
-	}
-	sarifTool struct {
-		Driver sarifDriver `json:"driver"`
-	}
-	sarifDriver struct {
-		Name           string      `json:"name"`
-		Version        string      `json:"version,omitempty"`
-		InformationURI string      `json:"informationUri,omitempty"`
-		Rules          []sarifRule `json:"rules"`
-		Notifications  []sarifRule `json:"notifications,omitempty"`
-	}
-	sarifRule struct {
-		ID            string         `json:"id"`
-		Name          string         `json:"name,omitempty"`
-		Short         sarifText      `json:"shortDescription"`
-		Full          *sarifText     `json:"fullDescription,omitempty"`
-		Help          *sarifText     `json:"help,omitempty"`
-		HelpURI       string         `json:"helpUri,omitempty"`
-		Configuration *sarifLevel    `json:"defaultConfiguration,omitempty"`
-		Properties    map[string]any `json:"properties,omitempty"`
-	}
-	sarifLevel struct {
-		Level string `json:"level"`
-	}
-	sarifText struct {
-		Text string `json:"text"`
-	}
-	sarifBase struct {
-		Description sarifText `json:"description"`
-	}
-	sarifAutomation struct {
-		ID string `json:"id"`
-	}
-	sarifInvocation struct {
-		Successful    bool                `json:"executionSuccessful"`
-		Start         string              `json:"startTimeUtc,omitempty"`
-		End           string              `json:"endTimeUtc,omitempty"`
-		Notifications []sarifNotification `json:"toolExecutionNotifications,omitempty"`
-	}
-	sarifNotification struct {
-		Descriptor sarifReference `json:"descriptor"`
-		Level      string         `json:"level"`
-		Message    sarifText      `json:"message"`
-	}
-	sarifReference struct {
-		ID    string `json:"id"`
-		Index int    `json:"index"`
-	}
-	sarifResult struct {
-		RuleID       string             `json:"ruleId"`
-		RuleIndex    int                `json:"ruleIndex"`
-		Level        string             `json:"level"`
-		Message      sarifText          `json:"message"`
-		Locations    []sarifLocation    `json:"locations"`
-		Fingerprints map[string]string  `json:"partialFingerprints"`
-		Suppressions []sarifSuppression `json:"suppressions,omitempty"`
-		Properties   map[string]any     `json:"properties,omitempty"`
-	}
-	sarifSuppression struct {
-		Kind          string         `json:"kind"`
-		Status        string         `json:"status"`
-		Justification string         `json:"justification"`
-		Properties    map[string]any `json:"properties,omitempty"`
-	}
-	sarifLocation struct {
-		Physical sarifPhysical  `json:"physicalLocation"`
-		Logical  []sarifLogical `json:"logicalLocations,omitempty"`
-	}
-	sarifPhysical struct {
-		Artifact sarifArtifact `json:"artifactLocation"`
-		Region   sarifRegion   `json:"region"`
-	}
-	sarifArtifact struct {
-		URI  string `json:"uri"`
-		Base string `json:"uriBaseId"`
-	}
-	sarifRegion struct {
-		StartLine int `json:"startLine"`
-	}
-	sarifLogical struct {
-		Name string `json:"fullyQualifiedName"`
-		Kind string `json:"kind"`
-	}
-)
-
 // SARIF writes a document as SARIF 2.1.0: every rule that was looked for also where nothing
 // was found, what was set aside as suppressed results, and what could not be read as
 // notifications. A run whose packages or vulnerabilities were not read was not successful.
 func SARIF(w io.Writer, d *Document) error {
-	s := &sarifWriter{d: d, base: "%SRCROOT%", index: map[string]int{}, seen: map[string]int{}}
-	about := "The folder that was scanned."
+	s := &sarifWriter{d: d, base: sources, index: map[string]int{}, seen: map[string]int{}}
+	bases := map[string]sarifBase{sources: {sarifText{"The folder that was scanned, or that the Dockerfile is in."}}}
 	if d.Artifact.Type == "image" {
-		s.base, about = "IMAGE", "The root of the image's file system: "+d.Artifact.Name+" "+d.Artifact.Digest
+		s.base = "IMAGE"
+		bases[s.base] = sarifBase{sarifText{strings.TrimSpace(printable("The root of the image's file system: " + d.Artifact.Name + " " + d.Artifact.Digest))}}
 	}
 	s.rules()
 	for _, v := range d.Vulnerabilities {
@@ -144,7 +46,7 @@ func SARIF(w io.Writer, d *Document) error {
 	run := sarifRun{
 		Tool:        sarifTool{sarifDriver{Name: d.Tool.Name, Version: d.Tool.Version, InformationURI: d.Tool.URL, Rules: s.list}},
 		Invocations: []sarifInvocation{{Successful: !d.coreUnread(), Start: utc(d.Started), End: utc(d.At)}},
-		Bases:       map[string]sarifBase{s.base: {sarifText{strings.TrimSpace(printable(about))}}},
+		Bases:       bases,
 		// GitHub tells the uploads of several images apart by this.
 		Automation: sarifAutomation{printable("triad/" + d.Artifact.Type + "/" + d.Artifact.Name + "/")},
 		Results:    s.results,
@@ -280,7 +182,7 @@ func (s *sarifWriter) vulnerability(v triad.Vulnerability, set *triad.Suppressio
 	s.add(sarifResult{
 		RuleID: printable(v.ID), Level: level(v.Severity), Message: sarifText{line(sentence(v), 4096)}, Properties: p,
 		Locations: []sarifLocation{s.location(v.Path, 0, v.Package+"@"+v.Version)},
-	}, []string{"vulnerability", v.ID, v.Package, v.Path}, set)
+	}, v.Dockerfile, []string{"vulnerability", v.ID, v.Package, v.Path}, set)
 }
 
 func (s *sarifWriter) finding(f triad.Finding, set *triad.Suppression) {
@@ -297,7 +199,7 @@ func (s *sarifWriter) finding(f triad.Finding, set *triad.Suppression) {
 	s.add(sarifResult{
 		RuleID: printable(f.ID), Level: level(f.Severity), Message: sarifText{line(text, 4096)}, Properties: p,
 		Locations: []sarifLocation{s.location(f.Path, f.Line, "")},
-	}, []string{string(f.Kind), f.ID, f.Path, f.Detail}, set)
+	}, f.Dockerfile, []string{string(f.Kind), f.ID, f.Path, f.Detail}, set)
 }
 
 // location says where something is. GitHub wants a line of every result; where none is known
@@ -306,16 +208,42 @@ func (s *sarifWriter) location(path string, n int, module string) sarifLocation 
 	if path == "" {
 		path = s.d.Artifact.Name
 	}
-	uri := (&url.URL{Path: relative(printable(path))}).EscapedPath()
-	l := sarifLocation{Physical: sarifPhysical{Artifact: sarifArtifact{URI: strings.ReplaceAll(uri, ":", "%3A"), Base: s.base}, Region: sarifRegion{max(n, 1)}}}
+	l := sarifLocation{Physical: sarifPhysical{Artifact: sarifArtifact{URI: escaped(path), Base: s.base}, Region: sarifRegion{StartLine: max(n, 1)}}}
 	if module != "" {
 		l.Logical = []sarifLogical{{Name: printable(module), Kind: "module"}}
 	}
 	return l
 }
 
+// dockerfileLine is how a step is placed: Dockerfile:12-15, the first of several.
+var dockerfileLine = regexp.MustCompile(`^(.+?):(\d{1,6})(?:-(\d{1,6}))?(?: or .*)?$`)
+
+// sources is the base of paths in the repository; those in an image have another.
+const sources = "%SRCROOT%"
+
+// inDockerfile places a result where people can change it: at the line that brought it, with
+// its place in the image beside.
+func inDockerfile(r *sarifResult, at string) {
+	m := dockerfileLine.FindStringSubmatch(at)
+	if m == nil {
+		return
+	}
+	start, _ := strconv.Atoi(m[2])
+	end, _ := strconv.Atoi(m[3])
+	r.Related = r.Locations
+	r.Locations = []sarifLocation{{
+		Physical: sarifPhysical{Artifact: sarifArtifact{URI: escaped(m[1]), Base: sources}, Region: sarifRegion{max(start, 1), end}},
+		Logical:  r.Related[0].Logical,
+	}}
+}
+
+func escaped(path string) string {
+	return strings.ReplaceAll((&url.URL{Path: relative(printable(path))}).EscapedPath(), ":", "%3A")
+}
+
 // add numbers a result and gives it a fingerprint that stays when versions and lines change.
-func (s *sarifWriter) add(r sarifResult, identity []string, set *triad.Suppression) {
+func (s *sarifWriter) add(r sarifResult, dockerfile string, identity []string, set *triad.Suppression) {
+	inDockerfile(&r, dockerfile)
 	sum := sha256.Sum256([]byte(strings.Join(identity, "\x00")))
 	print := hex.EncodeToString(sum[:16])
 	s.seen[print]++

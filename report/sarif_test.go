@@ -3,6 +3,7 @@ package report
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -121,5 +122,24 @@ func TestSARIFFingerprintsStayWhenVersionsChangeAndAreUniqueInARun(t *testing.T)
 func TestSARIFIsOneJSONValue(t *testing.T) {
 	if !json.Valid([]byte(written(t, SARIF, sample()))) {
 		t.Error("it is not")
+	}
+}
+
+func TestSARIFPlacesAFindingOfAnImageAtTheLineOfTheDockerfile(t *testing.T) {
+	d := sample()
+	d.Vulnerabilities[0].Dockerfile = "build/Dockerfile:12-15"
+	d.Findings[0].Dockerfile = "Dockerfile:2 or Dockerfile:5"
+	run := readSARIF(t, d)
+	for i, want := range map[int][4]string{0: {"build/Dockerfile", "12", "15", "var/lib/dpkg/status"}, 4: {"Dockerfile", "2", "0", "app/.env"}} {
+		r := run.Results[i]
+		at := r.Locations[0].PhysicalLocation
+		end := 0
+		if at.Region.EndLine != nil {
+			end = *at.Region.EndLine
+		}
+		got := [4]string{*at.ArtifactLocation.URI, strconv.Itoa(*at.Region.StartLine), strconv.Itoa(end), *r.RelatedLocations[0].PhysicalLocation.ArtifactLocation.URI}
+		if got != want || *at.ArtifactLocation.URIBaseID != "%SRCROOT%" {
+			t.Errorf("result %d is at %v, want %v", i, got, want)
+		}
 	}
 }

@@ -65,6 +65,9 @@ func summary(d *Document) string {
 	if a.OSName != "" {
 		parts = append(parts, line(a.OSName, 100))
 	}
+	if a.Base != "" {
+		parts = append(parts, "built from "+line(a.Base, 200))
+	}
 	if len(a.Layers) > 0 {
 		layers := plural(len(a.Layers), "layer", "layers")
 		if a.Cached > 0 {
@@ -139,17 +142,17 @@ func vulnerabilityTable(d *Document) string {
 		if fixed == "" {
 			fixed = "–"
 		}
-		t.Row(colour(v.Severity, severity(v.Severity)), line(v.ID, 60), line(v.Package, 80), line(v.Version, 60), fixed, fmt.Sprintf("%.3f", v.EPSS), kev, brought(v.Origin, v.Step, steps[v.Layer]))
+		t.Row(colour(v.Severity, severity(v.Severity)), line(v.ID, 60), line(v.Package, 80), line(v.Version, 60), fixed, fmt.Sprintf("%.3f", v.EPSS), kev, brought(v.Origin, v.Dockerfile, v.Step, steps[v.Layer]))
 	}
 	return t.String()
 }
 
-// brought says whose layer and which step brought something.
-func brought(origin triad.Origin, step, layer string) string {
+// brought says whose layer, which line of the Dockerfile and which step brought something.
+func brought(origin triad.Origin, dockerfile, step, layer string) string {
 	if step == "" {
 		step = layer
 	}
-	text := line(step, 48)
+	text := line(strings.TrimSpace(dockerfile+" "+step), 56)
 	if origin != "" {
 		text = strings.TrimSpace(string(origin) + ": " + text)
 	}
@@ -164,7 +167,7 @@ func findingTable(d *Document, found []triad.Finding) string {
 		if f.Detail != "" {
 			what += ": " + f.Detail
 		}
-		t.Row(colour(f.Severity, severity(f.Severity)), line(f.ID, 48), line(what, 90), line(place(f.Path, f.Line), 80), brought(f.Origin, f.Step, steps[f.Layer]))
+		t.Row(colour(f.Severity, severity(f.Severity)), line(f.ID, 48), line(what, 90), line(place(f.Path, f.Line), 80), brought(f.Origin, f.Dockerfile, f.Step, steps[f.Layer]))
 	}
 	return t.String()
 }

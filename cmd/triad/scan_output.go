@@ -32,6 +32,9 @@ func document(r *scan.Result, started time.Time) *report.Document {
 	if d.Artifact.OSName == "" {
 		d.Artifact.OSName = r.Artifact.OS
 	}
+	if r.Artifact.Base != nil {
+		d.Artifact.Base = r.Artifact.Base.Name
+	}
 	for _, p := range r.Packages {
 		d.Packages = append(d.Packages, p.Package)
 	}
