@@ -11,8 +11,8 @@ import (
 	"github.com/triad-security/triad"
 )
 
-// gitlabVersion is the version of GitLab's security report schemas that is written; every
-// GitLab since 16.0 reads it.
+// gitlabVersion is the version of GitLab's security report schemas that is written: the last
+// of 15.0, the oldest of the versions 15 and so the most widely read.
 const gitlabVersion = "15.0.7"
 
 type (

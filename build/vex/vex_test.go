@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	govex "github.com/openvex/go-vex/pkg/vex"
+	"pgregory.net/rapid"
 
 	"github.com/triad-security/triad"
 )
@@ -310,6 +312,31 @@ func FuzzParse(f *testing.F) {
 					t.Fatal(err)
 				}
 			}
+		}
+	})
+}
+
+// Documents whose statements have different times say the same in whichever order they are read.
+func TestTheOrderOfDocumentsSaysNothing(t *testing.T) {
+	products := []string{"pkg:golang/golang.org/x/net", "pkg:golang/golang.org/x/net@v0.1.0", "pkg:oci/web@" + digest, "pkg:oci/web@" + other, "pkg:golang/golang.org/x/crypto"}
+	rapid.Check(t, func(t *rapid.T) {
+		days := rapid.SliceOfNDistinct(rapid.IntRange(1, 28), 1, 6, rapid.ID).Draw(t, "days")
+		texts := make([]string, 0, len(days))
+		for _, day := range days {
+			texts = append(texts, fmt.Sprintf(`{"@context":"https://openvex.dev/ns/v0.2.0","@id":"urn:%d","timestamp":"2026-01-%02dT00:00:00Z","statements":[{"vulnerability":{"name":"CVE-2026-0001"},"products":[{"@id":%q}],"status":%q,"impact_statement":"i"}]}`,
+				day, day, rapid.SampledFrom(products).Draw(t, "product"), rapid.SampledFrom(statuses).Draw(t, "status")))
+		}
+		read := func(texts []string) *triad.VEXStatement {
+			s := &Set{}
+			for _, text := range texts {
+				if err := s.Parse("f", strings.NewReader(text)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return s.Statement(image, net)
+		}
+		if a, b := read(texts), read(rapid.Permutation(texts).Draw(t, "order")); !reflect.DeepEqual(a, b) {
+			t.Fatalf("%+v and %+v", a, b)
 		}
 	})
 }
