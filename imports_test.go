@@ -17,23 +17,24 @@ const module = "github.com/triad-security/triad"
 // cmd → server → {build, deploy, run, cloud} and risk → reach → triad: phases never import
 // each other, and risk knows no collector.
 var layers = map[string][]string{
-	"":        {},
-	"reach":   {"reach"},
-	"risk":    {"risk", "reach"},
-	"policy":  {"policy"},
-	"build":   {"build", "reach", "policy"},
-	"deploy":  {"deploy", "reach", "policy"},
-	"run":     {"run", "reach", "policy"},
-	"cloud":   {"cloud", "reach", "policy"},
-	"report":  {"report"},
-	"store":   {"store"},
-	"bus":     {"bus"},
-	"console": {"console"},
-	"demo":    {"demo"},
-	"server":  {"server", "risk", "reach", "policy", "build", "deploy", "run", "cloud", "report", "store", "bus", "console"},
-	"cmd":     nil, // everything
-	"e2e":     nil,
-	"bench":   nil,
+	"":             {},
+	"reach":        {"reach"},
+	"risk":         {"risk", "reach"},
+	"policy":       {"policy"},
+	"build":        {"build", "reach", "policy"},
+	"deploy":       {"deploy", "reach", "policy"},
+	"run":          {"run", "reach", "policy"},
+	"cloud":        {"cloud", "reach", "policy"},
+	"report":       {"report"},
+	"store":        {"store"},
+	"bus":          {"bus"},
+	"console":      {"console"},
+	"demo":         {"demo"},
+	"integrations": {"integrations"},
+	"server":       {"server", "risk", "reach", "policy", "build", "deploy", "run", "cloud", "report", "store", "bus", "console"},
+	"cmd":          nil, // everything
+	"e2e":          nil,
+	"bench":        nil,
 }
 
 // heavy names what only some folders may drag in, directly or not, by import path prefix.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/build/scan"
 	"github.com/triad-security/triad/policy"
 )
 
@@ -21,6 +21,7 @@ type gateFlags struct {
 	policies  policyFlags
 	signature signatureFlags
 	require   []string
+	write     []string
 	phase     string
 	platform  string
 	insecure  bool
@@ -49,14 +50,16 @@ The status is 0 when all pass, 2 when one is refused, 1 when it could not be fou
   triad gate web.tar --policy guardrails --format json
   triad scan image web:1.0 --format json | triad gate -
   triad gate web.tar --require malware --server https://triad.example.com`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.gate(cmd, g, args) },
+		Args:        cobra.MinimumNArgs(1),
+		Annotations: formatsOf("table", "json", "sarif", "gitlab", "markdown"),
+		RunE:        func(cmd *cobra.Command, args []string) error { return a.gate(cmd, g, args) },
 	}
 	f := cmd.Flags()
 	a.gateScanFlags(f, g)
 	f.StringVar(&g.phase, "phase", string(policy.Build), "which guardrails are asked: build, deploy")
 	g.signature.flags(f)
 	g.origin.add(f)
+	f.StringArrayVar(&g.write, "write", nil, "FORMAT=FILE: write the result there too, as json, table, sarif, gitlab, markdown or verdict (repeatable)")
 	f.StringVar(&g.platform, "platform", "", "platform of an image for several, such as linux/arm64")
 	f.BoolVar(&g.insecure, "insecure", false, "speak plain HTTP to the registry")
 	return cmd
@@ -85,9 +88,13 @@ type gatedTarget struct {
 	Guardrails []policy.Result           `json:"guardrails"`
 	Exceptions []policy.ExceptionOutcome `json:"exceptions"`
 	// Fixes are the changes that would remove what refuses, those that remove most first.
-	Fixes  []gateFix      `json:"fixes"`
+	Fixes []gateFix `json:"fixes"`
+	// Live is what runs of its repository now; null where no estate was asked.
+	Live   *gatedLive     `json:"live"`
 	Unread []triad.Unread `json:"unread"`
 	At     time.Time      `json:"at"`
+
+	scan *scan.Result
 }
 
 // gatedArtifact names what was scanned.
@@ -104,6 +111,10 @@ func (a *app) gate(cmd *cobra.Command, g *gateFlags, targets []string) error {
 		return triad.Errorf(triad.CodeInvalid, "--phase %s is none of build, deploy", g.phase)
 	}
 	if err := g.checkRequired(); err != nil {
+		return err
+	}
+	files, err := gateWrites(g.write)
+	if err != nil {
 		return err
 	}
 	set, err := a.policies(&g.policies)
@@ -125,7 +136,10 @@ func (a *app) gate(cmd *cobra.Command, g *gateFlags, targets []string) error {
 		out.Targets = append(out.Targets, *t)
 	}
 	out.Verdict = worst(out.Targets)
-	if err := a.result(out, func(w io.Writer) error { return printGate(w, out) }, nil); err != nil {
+	if err := writeGate(files, out); err != nil {
+		return err
+	}
+	if err := a.result(out, nil, gateFormats(out)); err != nil {
 		return err
 	}
 	switch {
@@ -163,24 +177,45 @@ func (a *app) gateTarget(ctx context.Context, g *gateFlags, set *policy.Set, tar
 	if err != nil {
 		return nil, err
 	}
-	subject, err := a.gateSubject(ctx, g, result)
+	subject, e, live, err := a.judge(ctx, g, set, result)
 	if err != nil {
 		return nil, err
 	}
-	if g.requires(policy.SectionMalware) && !(result.here && g.content.malware.Clamd != "") {
-		// Lists and heuristics fill the section too, but who requires it means an engine.
-		subject.Unread = append(subject.Unread, policy.Unread{Section: policy.SectionMalware, Reason: "no engine is known to have looked: name ClamAV's daemon with --clamd"})
-	}
-	e, err := set.Evaluate(ctx, policy.Phase(g.phase), subject)
-	if err != nil {
-		return nil, err
-	}
-	required(g.require, subject, e)
 	t := &gatedTarget{
 		Target: target, Artifact: gatedArtifact{result.Artifact.Type, result.Artifact.Name, result.Artifact.Digest},
-		Verdict: e.Verdict, Guardrails: e.Guardrails, Exceptions: e.Exceptions, Fixes: fixes(e), Unread: unreadOf(subject), At: e.At,
+		Verdict: e.Verdict, Guardrails: e.Guardrails, Exceptions: e.Exceptions, Fixes: fixes(e), Live: live, Unread: unreadOf(subject), At: e.At,
+		scan: result.Result,
 	}
 	return t, nil
+}
+
+// judge asks the guardrails, and what --require demands, about a scan and all that is known
+// of its artifact.
+func (a *app) judge(ctx context.Context, g *gateFlags, set *policy.Set, r *scanned) (*policy.Subject, *policy.Evaluation, *gatedLive, error) {
+	s, err := a.gateSubject(ctx, g, r)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	unread := func(section, reason string) {
+		s.Unread = append(s.Unread, policy.Unread{Section: section, Reason: reason})
+	}
+	live, reason := a.live(ctx, r, s)
+	switch {
+	case reason != "":
+		unread(policy.SectionDecisions, reason)
+	case live == nil && g.requires(policy.SectionDecisions):
+		unread(policy.SectionDecisions, "no estate was asked: give --server, or --data with an estate")
+	}
+	if g.requires(policy.SectionMalware) && !(r.here && g.content.malware.Clamd != "") {
+		// Lists and heuristics fill the section too, but who requires it means an engine.
+		unread(policy.SectionMalware, "no engine is known to have looked: name ClamAV's daemon with --clamd")
+	}
+	e, err := set.Evaluate(ctx, policy.Phase(g.phase), s)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	required(g.require, s, e)
+	return s, e, live, nil
 }
 
 // requires says whether --require names a section.

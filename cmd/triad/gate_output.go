@@ -99,6 +99,7 @@ func printGated(b *bytes.Buffer, t *gatedTarget) {
 		}
 	}
 	printFixes(b, t.Fixes)
+	printLive(b, t.Live)
 	printExceptions(b, t.Exceptions)
 	if len(t.Unread) > 0 {
 		fmt.Fprintln(b, "\nNot read:")
@@ -164,10 +165,11 @@ func findingLine(f *policy.FindingRef) string {
 		parts = append(parts, map[string]string{"base": "from the base image", "yours": "yours"}[f.Origin])
 	}
 	if f.Decision != "" {
-		parts = append(parts, fmt.Sprintf("%s where it runs: %s, exposure %s", f.Decision, f.RunsAs, f.Exposure))
-	}
-	if f.Added {
-		parts = append(parts, "new beside what runs")
+		where := "where it runs"
+		if f.Added {
+			where = "new, and would be where its repository runs"
+		}
+		parts = append(parts, fmt.Sprintf("%s %s: %s, exposure %s", f.Decision, where, f.RunsAs, f.Exposure))
 	}
 	return strings.Join(parts, " · ")
 }
@@ -187,6 +189,38 @@ func printFixes(b *bytes.Buffer, all []gateFix) {
 			line += " (" + f.Path + ")"
 		}
 		fmt.Fprintf(b, "  %s: removes %s\n", oneLine(line), cut(oneLine(strings.Join(f.Removes, ", ")), 120))
+	}
+}
+
+// printLive says what runs of the repository, and what the image would change.
+func printLive(b *bytes.Buffer, l *gatedLive) {
+	if l == nil {
+		return
+	}
+	fmt.Fprintf(b, "\nWhere it runs (%s):\n", oneLine(l.Repository))
+	for _, i := range l.Images {
+		line := i.Reference
+		if i.Same {
+			line += " (this image)"
+		}
+		if !i.Scanned {
+			line += ", never scanned"
+		}
+		if len(i.Workloads) > 0 {
+			line += ": " + strings.Join(i.Workloads, ", ")
+		}
+		fmt.Fprintf(b, "  %s\n", cut(oneLine(line), 200))
+	}
+	if len(l.Images) == 0 {
+		fmt.Fprintln(b, "  nothing of this repository is known to run")
+	}
+	for _, x := range []struct {
+		say string
+		ids []string
+	}{{"would add", l.Added}, {"would remove", l.Removed}} {
+		if len(x.ids) > 0 {
+			fmt.Fprintf(b, "  %s %d: %s\n", x.say, len(x.ids), cut(oneLine(strings.Join(x.ids, ", ")), 160))
+		}
 	}
 }
 

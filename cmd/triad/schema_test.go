@@ -100,6 +100,7 @@ func TestSchemasNameTheKeysOfTheTypes(t *testing.T) {
 		"scan":    reflect.TypeFor[scan.Result](),
 		"report":  reflect.TypeFor[triad.Report](),
 		"reach":   reflect.TypeFor[reach.Result](),
+		"gate":    reflect.TypeFor[gated](),
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := compileSchema(name)

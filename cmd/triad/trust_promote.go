@@ -163,15 +163,10 @@ const maxWhys = 10
 // gateRefusals asks the guardrails about a scan. Each says itself whether what it does not
 // know lets an image pass.
 func (a *app) gateRefusals(ctx context.Context, g *gateFlags, set *policy.Set, s *scanned) ([]string, error) {
-	subject, err := a.gateSubject(ctx, g, s)
+	_, e, _, err := a.judge(ctx, g, set, s)
 	if err != nil {
 		return nil, err
 	}
-	e, err := set.Evaluate(ctx, policy.Phase(g.phase), subject)
-	if err != nil {
-		return nil, err
-	}
-	required(g.require, subject, e)
 	if e.Verdict != policy.Refused {
 		return nil, nil
 	}

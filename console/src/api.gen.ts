@@ -95,6 +95,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/registries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The registries and repositories in use
+         * @description Lists the repositories that containers and functions run from, and those that accounts hold.
+         */
+        get: operations["list-registries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reports": {
         parameters: {
             query?: never;
@@ -471,6 +491,9 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        RegistriesOutputBody: {
+            repositories: components["schemas"]["RepositoryInUse"][] | null;
+        };
         Relation: {
             evidence?: components["schemas"]["Evidence"][] | null;
             from: string;
@@ -500,6 +523,15 @@ export interface components {
             /** Format: date-time */
             taken: string;
             tenant: string;
+        };
+        RepositoryInUse: {
+            held?: boolean;
+            /** Format: int64 */
+            images: number;
+            repository: string;
+            used_by: string[] | null;
+            /** Format: int64 */
+            uses: number;
         };
         Result: {
             also_blocked_by?: components["schemas"]["Hop"][] | null;
@@ -547,6 +579,7 @@ export interface components {
             digest?: string;
             ids: string[] | null;
             reference: string;
+            scanned: boolean;
         };
         ScopeState: {
             collector: string;
@@ -834,6 +867,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReachAnswers"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-registries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegistriesOutputBody"];
                 };
             };
             /** @description Error */

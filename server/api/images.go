@@ -17,6 +17,8 @@ import (
 type RunningImage struct {
 	Reference string `json:"reference"` // as the first of them was started
 	Digest    string `json:"digest,omitempty"`
+	// Scanned: its packages are in the estate, so that what it lacks is known.
+	Scanned bool `json:"scanned"`
 	// IDs are all that the image is known by: digests, and references as imageref:….
 	IDs []string `json:"ids"`
 	// Assets are those that decisions are made on, by ID: the workload at the top, else the
@@ -78,7 +80,8 @@ func Running(ctx context.Context, v reach.View, repository string) ([]RunningIma
 			}
 			i = len(images)
 			index[key] = i
-			images = append(images, RunningImage{Reference: reference, Digest: digest, IDs: imageIDs(v, key), Assets: []string{}})
+			ids, scanned := imageIDs(v, key)
+			images = append(images, RunningImage{Reference: reference, Digest: digest, Scanned: scanned, IDs: ids, Assets: []string{}})
 		}
 		for _, asset := range deciding(v, id) {
 			if !slices.Contains(images[i].Assets, asset) && len(images[i].Assets) < maxRunning {
@@ -108,14 +111,16 @@ func Running(ctx context.Context, v reach.View, repository string) ([]RunningIma
 	return images, nil
 }
 
-// imageIDs are an ID and all aliases that rows join it with.
-func imageIDs(v reach.View, id string) []string {
-	ids := []string{id}
+// imageIDs are an ID and all aliases that rows join it with; scanned says whether one of the
+// rows is of a scan.
+func imageIDs(v reach.View, id string) (ids []string, scanned bool) {
+	ids = []string{id}
 	for i := 0; i < len(ids) && len(ids) < maxRunning; i++ {
 		for _, row := range v.Rows(ids[i]) {
 			if row.Asset == nil || row.Asset.Type != triad.TypeImage {
 				continue
 			}
+			scanned = scanned || row.Asset.Section == "packages"
 			for _, alias := range append([]string{row.Asset.ID}, row.Asset.Aliases...) {
 				if !slices.Contains(ids, alias) {
 					ids = append(ids, alias)
@@ -123,7 +128,7 @@ func imageIDs(v reach.View, id string) []string {
 			}
 		}
 	}
-	return ids
+	return ids, scanned
 }
 
 // deciding are the assets on which decisions about a container's image may be made: itself,
