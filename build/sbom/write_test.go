@@ -177,7 +177,8 @@ func TestSPDXOfOtherTools(t *testing.T) {
 		subject    Subject
 		packages   []triad.Package
 	}{
-		{"syft's image", `{"spdxVersion":"SPDX-2.3","SPDXID":"SPDXRef-DOCUMENT","name":"alpine","packages":[
+		{
+			"syft's image", `{"spdxVersion":"SPDX-2.3","SPDXID":"SPDXRef-DOCUMENT","name":"alpine","packages":[
 		 {"name":"libssl3","SPDXID":"SPDXRef-Package-apk-libssl3-1","versionInfo":"3.1.1-r1","sourceInfo":"acquired package info from APK DB: /lib/apk/db/installed","externalRefs":[
 		  {"referenceCategory":"SECURITY","referenceType":"cpe23Type","referenceLocator":"cpe:2.3:a:libssl3"},
 		  {"referenceCategory":"PACKAGE-MANAGER","referenceType":"purl","referenceLocator":"pkg:apk/alpine/libssl3@3.1.1-r1?arch=x86_64&distro=alpine-3.18.2&upstream=openssl"}]},
@@ -185,12 +186,15 @@ func TestSPDXOfOtherTools(t *testing.T) {
 		 "relationships":[{"spdxElementId":"SPDXRef-DocumentRoot-Image-alpine","relatedSpdxElement":"SPDXRef-Package-apk-libssl3-1","relationshipType":"CONTAINS"},
 		 {"spdxElementId":"SPDXRef-DOCUMENT","relatedSpdxElement":"SPDXRef-DocumentRoot-Image-alpine","relationshipType":"DESCRIBES"}]}`,
 			Subject{Type: SubjectImage, Name: "alpine", Version: digest, Digest: digest, ManifestDigest: digest},
-			[]triad.Package{{Name: "libssl3", Version: "3.1.1-r1", Ecosystem: "Alpine:v3.18", PURL: "pkg:apk/alpine/libssl3@3.1.1-r1?arch=x86_64&distro=alpine-3.18.2&upstream=openssl", Source: "openssl", SourceVersion: "3.1.1-r1", Path: "/lib/apk/db/installed"}}},
-		{"a repository's dependencies, 2.2", `{"spdxVersion":"SPDX-2.2","name":"shop","documentDescribes":["SPDXRef-R"],"packages":[
+			[]triad.Package{{Name: "libssl3", Version: "3.1.1-r1", Ecosystem: "Alpine:v3.18", PURL: "pkg:apk/alpine/libssl3@3.1.1-r1?arch=x86_64&distro=alpine-3.18.2&upstream=openssl", Source: "openssl", SourceVersion: "3.1.1-r1", Path: "/lib/apk/db/installed"}},
+		},
+		{
+			"a repository's dependencies, 2.2", `{"spdxVersion":"SPDX-2.2","name":"shop","documentDescribes":["SPDXRef-R"],"packages":[
 		 {"name":"shop","SPDXID":"SPDXRef-R","versionInfo":"main"},
 		 {"name":"lodash","SPDXID":"SPDXRef-1","versionInfo":"4.17.4","externalRefs":[{"referenceCategory":"PACKAGE_MANAGER","referenceType":"purl","referenceLocator":"pkg:npm/lodash@4.17.4"}]}]}`,
 			Subject{Type: SubjectOther, Name: "shop", Version: "main"},
-			[]triad.Package{{Name: "lodash", Version: "4.17.4", Ecosystem: "npm", PURL: "pkg:npm/lodash@4.17.4"}}},
+			[]triad.Package{{Name: "lodash", Version: "4.17.4", Ecosystem: "npm", PURL: "pkg:npm/lodash@4.17.4"}},
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -75,8 +75,13 @@ type csafNote struct {
 // csafStatuses in the order in which they are read: of two that contradict each other in one
 // document the one that hides nothing wins.
 var csafStatuses = []struct{ csaf, status string }{
-	{"known_not_affected", NotAffected}, {"fixed", Fixed}, {"first_fixed", Fixed}, {"under_investigation", UnderInvestigation},
-	{"first_affected", Affected}, {"last_affected", Affected}, {"known_affected", Affected},
+	{"known_not_affected", NotAffected},
+	{"fixed", Fixed},
+	{"first_fixed", Fixed},
+	{"under_investigation", UnderInvestigation},
+	{"first_affected", Affected},
+	{"last_affected", Affected},
+	{"known_affected", Affected},
 }
 
 // csafProductOf is a product, or one as a part of another.
