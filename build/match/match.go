@@ -161,7 +161,7 @@ func (m *Matcher) Check(ctx context.Context, packages []triad.Package) (Result, 
 			res.Uncompared = append(res.Uncompared, u)
 		}
 		for _, v := range a.found {
-			v.Package, v.Version, v.PURL, v.Path, v.Layer, v.Asset = p.Name, cmp.Or(p.Version, queries[i].version), p.PURL, p.Path, p.Layer, p.Asset
+			v.Package, v.Version, v.PURL, v.Path, v.Layer, v.Step, v.Asset = p.Name, cmp.Or(p.Version, queries[i].version), p.PURL, p.Path, p.Layer, p.Step, p.Asset
 			v.Fixed = likeInstalled(queries[i], v.Version, v.Fixed)
 			res.Vulnerabilities = append(res.Vulnerabilities, v)
 		}
