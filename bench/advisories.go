@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 )
 
-// advisorySection imports a folder of real advisories: TRIAD_ADVISORIES, else the folder
+// advisoryFolder is a folder of real advisories: TRIAD_ADVISORIES, else the folder
 // shared/advisories beside the checkout, else the demonstration's.
-func advisorySection(b *bench) error {
+func advisoryFolder() string {
 	dir := os.Getenv("TRIAD_ADVISORIES")
 	if dir == "" {
 		dir = filepath.Join("..", "shared", "advisories")
@@ -16,6 +16,12 @@ func advisorySection(b *bench) error {
 	if _, err := os.Stat(dir); err != nil {
 		dir = filepath.Join("demo", "estate", "advisories")
 	}
+	return dir
+}
+
+// advisorySection imports them.
+func advisorySection(b *bench) error {
+	dir := advisoryFolder()
 	data := filepath.Join(b.cache, "advisories-data")
 	u, err := measure(3, func() error { return os.RemoveAll(data) }, b.triad, "--data", data, "db", "import", "--quiet", dir)
 	if err != nil {

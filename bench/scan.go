@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -19,8 +20,45 @@ import (
 // packagesOfLarge make a Debian image of the size of a real build image.
 const packagesOfLarge = "build-essential,default-jdk-headless,python3-dev,python3-pip,python3-numpy,nodejs,git,cmake,clang,php-cli,ruby-full,postgresql,nginx,apache2,ffmpeg,imagemagick,texlive-base,golang-go"
 
-// scanSection lists the packages of a large Debian image, cold and warm, beside osv-scalibr
-// on the same archive with the same kinds of packages.
+// peer is a scanner that runs beside triad on the same archive.
+type peer struct {
+	name, program, module string
+	args                  func(b *bench, image string) []string
+	env                   func(b *bench) []string
+}
+
+var peers = []peer{
+	{
+		"osv-scalibr v0.5.3, the same kinds of packages", "scalibr", "github.com/google/osv-scalibr/binary/scalibr@v0.5.3",
+		func(b *bench, image string) []string {
+			return []string{
+				"--image-tarball=" + image, "--result=" + filepath.Join(b.cache, "scalibr.textproto"),
+				"--plugins=os/dpkg,os/apk,os/rpm,go/binary,python/wheelegg,javascript/packagejson,java/archive", "--offline",
+			}
+		}, nil,
+	},
+	{
+		"syft v1.57.0, as it comes", "syft", "github.com/anchore/syft/cmd/syft@v1.57.0",
+		func(b *bench, image string) []string {
+			return []string{"scan", "docker-archive:" + image, "--quiet", "--output", "json=" + filepath.Join(b.cache, "syft.json")}
+		},
+		func(*bench) []string { return []string{"SYFT_CHECK_FOR_APP_UPDATE=false"} },
+	},
+	{
+		"osv-scanner v2.5.0, packages and the same advisories", "osv-scanner", "github.com/google/osv-scanner/v2/cmd/osv-scanner@v2.5.0",
+		func(b *bench, image string) []string {
+			return []string{"scan", "image", "--archive", image, "--offline", "--all-packages", "--all-vulns", "--format", "json", "--output-file", b.osvResult()}
+		},
+		func(b *bench) []string {
+			return []string{"OSV_SCALIBR_LOCAL_DB_CACHE_DIRECTORY=" + filepath.Join(b.cache, "osv-db")}
+		},
+	},
+}
+
+func (b *bench) osvResult() string { return filepath.Join(b.cache, "osv-scanner.json") }
+
+// scanSection lists the packages of a large Debian image and their vulnerabilities, cold and
+// again, then everything, beside other scanners on the same archive; and compares findings.
 func scanSection(b *bench) error {
 	image, err := b.largeImage()
 	if err != nil {
@@ -30,29 +68,101 @@ func scanSection(b *bench) error {
 	if err != nil {
 		return err
 	}
-	cache := filepath.Join(b.cache, "scan-cache")
-	args := []string{"scan", "image", "--input", image, "--cache-dir", cache, "--quiet", "--format", "json", "--output", filepath.Join(b.cache, "scan.json")}
-	cold, err := measure(3, func() error { return os.RemoveAll(cache) }, b.triad, args...)
+	if err := b.scanAdvisories(); err != nil {
+		return err
+	}
+	cache, out := filepath.Join(b.cache, "scan-cache"), filepath.Join(b.cache, "scan.json")
+	args := func(scanners string) []string {
+		return []string{"scan", "image", "--input", image, "--cache-dir", cache, "--quiet", "--format", "json", "--output", out, "--scanners", scanners}
+	}
+	empty := func() error { return os.RemoveAll(cache) }
+	fmt.Printf("\n### An image (docker save archive of %d MiB)\n\n| | wall | CPU | peak memory |\n|---|---|---|---|\n", info.Size()>>20)
+	var cold usage
+	for _, row := range []struct {
+		name, scanners string
+		prepare        func() error
+		runs           int
+	}{
+		{"everything, cold", "vuln,secret,malware,misconfig", empty, b.runs},
+		{"everything, the same image again", "vuln,secret,malware,misconfig", nil, b.runs + 2},
+		{"packages and vulnerabilities, cold", "vuln", empty, b.runs},
+		{"the same image again", "vuln", nil, b.runs + 2},
+	} {
+		u, err := measure(row.runs, row.prepare, b.triad, args(row.scanners)...)
+		if err != nil {
+			return err
+		}
+		if row.scanners == "vuln" && row.prepare != nil {
+			cold = u
+		}
+		fmt.Printf("| triad: %s | %v |\n", row.name, u)
+	}
+	var notes []string
+	for _, p := range peers {
+		program := filepath.Join(".cache", "peers", p.program)
+		if _, err := os.Stat(program); err != nil {
+			notes = append(notes, fmt.Sprintf("No %s beside it: CGO_ENABLED=0 GOBIN=$PWD/.cache/peers go install %s", p.program, p.module))
+			continue
+		}
+		if p.env != nil {
+			program, err = exec.LookPath("env")
+			if err != nil {
+				return err
+			}
+		}
+		call := p.args(b, image)
+		if p.env != nil {
+			call = slices.Concat(p.env(b), []string{filepath.Join(".cache", "peers", p.program)}, call)
+		}
+		u, err := measure(b.runs, nil, program, call...)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("| %s | %v |\n", p.name, u)
+		notes = append(notes, fmt.Sprintf("triad's CPU, cold ÷ that of %s: %.2f", p.program, cold.cpu.Seconds()/u.cpu.Seconds()))
+	}
+	fmt.Printf("\n%s\n", strings.Join(notes, "\n"))
+	if _, err := os.Stat(b.osvResult()); err != nil {
+		return nil //nolint:nilerr // no osv-scanner here
+	}
+	list, err := os.Create(filepath.Join(b.cache, "differences.txt"))
 	if err != nil {
 		return err
 	}
-	warm, err := measure(5, nil, b.triad, args...)
+	fmt.Printf("\n### Findings beside osv-scanner's (each difference with its cause: %s)\n\n", list.Name())
+	return errors.Join(compare(os.Stdout, list, out, b.osvResult()), list.Close())
+}
+
+// scanAdvisories gives triad and osv-scanner the same advisories, each in its own form.
+func (b *bench) scanAdvisories() error {
+	dir := advisoryFolder()
+	data, err := filepath.Abs(filepath.Join(b.cache, "data"))
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\n### Packages of an image (docker save archive of %d MiB)\n\n| | wall | CPU | peak memory |\n|---|---|---|---|\n", info.Size()>>20)
-	fmt.Printf("| triad, cold | %v |\n| triad, the same image again | %v |\n", cold, warm)
-	peer := filepath.Join(".cache", "peers", "scalibr")
-	if _, err := os.Stat(peer); err != nil {
-		fmt.Printf("\nNo peer beside it: build one with (cd bench/peers && go build -o ../../.cache/peers/scalibr github.com/google/osv-scalibr/binary/scalibr)\n")
-		return nil
+	if err := os.Setenv("XDG_DATA_HOME", data); err != nil { // where triad keeps advisories by default
+		return err
 	}
-	u, err := measure(3, nil, peer, "--image-tarball="+image, "--result="+filepath.Join(b.cache, "scalibr.textproto"),
-		"--plugins=os/dpkg,os/apk,os/rpm,go/binary,python/wheelegg,javascript/packagejson,java/archive", "--offline")
+	if _, err := once(b.triad, "db", "import", "--quiet", dir); err != nil {
+		return err
+	}
+	zips, err := filepath.Glob(filepath.Join(dir, "osv", "*", "all.zip"))
 	if err != nil {
 		return err
 	}
-	fmt.Printf("| osv-scalibr v0.5.3 | %v |\n\ncold CPU ÷ osv-scalibr's: %.2f\n", u, cold.cpu.Seconds()/u.cpu.Seconds())
+	for _, path := range zips {
+		to := filepath.Join(b.cache, "osv-db", "osv-scalibr", filepath.Base(filepath.Dir(path)), "all.zip")
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err == nil {
+			err = os.WriteFile(to, content, 0o600)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -15,15 +15,8 @@ import (
 // match is one vulnerability of one package in one version, as both scanners can say it.
 type match struct{ ecosystem, pkg, version, id string }
 
-// said is what a scanner said of one match.
-type said struct {
-	ids      []string // every name of the vulnerability
-	advisory string
-	owner    string // the distribution's package that owns the file
-}
-
-// compare reads both results and prints each difference with its cause.
-func compare(w io.Writer, triadFile, osvFile string) error {
+// compare reads both results, sums up their differences by cause, and lists each with its own.
+func compare(w, list io.Writer, triadFile, osvFile string) error {
 	ours, packages, err := readTriad(triadFile)
 	if err != nil {
 		return err
@@ -34,30 +27,29 @@ func compare(w io.Writer, triadFile, osvFile string) error {
 	}
 	both := 0
 	causes := map[string][]string{}
-	for m, s := range ours {
-		if _, ok := theirs[m]; ok {
+	for m := range ours {
+		if theirs[m] {
 			both++
 			continue
 		}
-		c := causeOurs(m, s, theirs, theirPackages)
+		c := causeOurs(m, theirPackages)
 		causes[c] = append(causes[c], "+ "+m.String())
 	}
-	for m, s := range theirs {
-		if _, ok := ours[m]; ok {
+	for m := range theirs {
+		if ours[m] {
 			continue
 		}
-		c := causeTheirs(m, s, ours, packages)
+		c := causeTheirs(m, packages)
 		causes[c] = append(causes[c], "- "+m.String())
 	}
 	fmt.Fprintf(w, "%d findings of triad, %d of osv-scanner, %d the same (package, version, vulnerability)\n\n| differences | cause |\n|---|---|\n", len(ours), len(theirs), both)
 	for _, c := range slices.Sorted(maps.Keys(causes)) {
 		fmt.Fprintf(w, "| %d | %s |\n", len(causes[c]), c)
 	}
-	fmt.Fprintln(w)
 	for _, c := range slices.Sorted(maps.Keys(causes)) {
 		slices.Sort(causes[c])
 		for _, line := range causes[c] {
-			fmt.Fprintf(w, "%s: %s\n", line, c)
+			fmt.Fprintf(list, "%s: %s\n", line, c)
 		}
 	}
 	return nil
@@ -69,28 +61,27 @@ func (m match) String() string {
 
 // The causes; what fits none is said to be unexplained, and is a fault of one of the two.
 const (
+	causeKernel      = "osv-scanner leaves out the kernel's headers (linux-libc-dev), whose advisories are the kernel's"
 	causeOwned       = "osv-scanner looks up a package of a language that a package of the distribution brought; triad matches it by the distribution's advisories, once"
 	causeUnknown     = "the other did not list this package in this version"
-	causeBinary      = "osv-scanner reports a Debian source package once, under one of its binary packages' versions"
 	causeUnexplained = "unexplained"
 )
 
-func causeOurs(m match, _ said, theirs map[match]said, packages map[match]string) string {
-	if _, ok := packages[match{m.ecosystem, m.pkg, m.version, ""}]; !ok {
-		for other := range packages {
-			if other.ecosystem == m.ecosystem && other.pkg == m.pkg {
-				return causeBinary
-			}
-		}
+func causeOurs(m match, packages map[match]string) string {
+	_, listed := packages[match{m.ecosystem, m.pkg, m.version, ""}]
+	switch {
+	case !listed && m.pkg == "linux" && strings.HasPrefix(m.ecosystem, "Debian"):
+		return causeKernel
+	case !listed:
 		return causeUnknown
 	}
 	return causeUnexplained
 }
 
-func causeTheirs(m match, _ said, _ map[match]said, packages map[match]string) string {
-	owner, ok := packages[match{m.ecosystem, m.pkg, m.version, ""}]
+func causeTheirs(m match, packages map[match]string) string {
+	owner, listed := packages[match{m.ecosystem, m.pkg, m.version, ""}]
 	switch {
-	case !ok:
+	case !listed:
 		return causeUnknown
 	case owner != "":
 		return causeOwned
@@ -135,7 +126,7 @@ func readJSON(path string, v any) error {
 // readTriad reads triad's JSON. Distributions are matched by source package, so that is what
 // both are compared by; packages maps every one to the package of the distribution that owns
 // it, or "".
-func readTriad(path string) (found map[match]said, packages map[match]string, err error) {
+func readTriad(path string) (found map[match]bool, packages map[match]string, err error) {
 	var r struct {
 		Packages []struct{ Name, Version, Ecosystem, PURL, Owner string }
 		Vulns    []struct {
@@ -146,7 +137,7 @@ func readTriad(path string) (found map[match]said, packages map[match]string, er
 	if err := readJSON(path, &r); err != nil {
 		return nil, nil, err
 	}
-	found, packages = map[match]said{}, map[match]string{}
+	found, packages = map[match]bool{}, map[match]string{}
 	ecosystems := map[string]string{}
 	for _, p := range r.Packages {
 		ecosystems[p.PURL] = p.Ecosystem
@@ -160,7 +151,7 @@ func readTriad(path string) (found map[match]said, packages map[match]string, er
 		ids := append([]string{v.ID, v.Advisory}, v.Aliases...)
 		m := keys(ecosystems[v.PURL], v.Package, v.Version, v.PURL)[0]
 		m.id = canonical(ids)
-		found[m] = said{ids: ids, advisory: v.Advisory}
+		found[m] = true
 	}
 	return found, packages, nil
 }
@@ -180,7 +171,7 @@ func keys(ecosystem, name, version, purl string) []match {
 }
 
 // readOSV reads osv-scanner's JSON.
-func readOSV(path string) (found map[match]said, packages map[match]string, err error) {
+func readOSV(path string) (found map[match]bool, packages map[match]string, err error) {
 	var r struct {
 		Results []struct {
 			Packages []struct {
@@ -195,7 +186,7 @@ func readOSV(path string) (found map[match]said, packages map[match]string, err 
 	if err := readJSON(path, &r); err != nil {
 		return nil, nil, err
 	}
-	found, packages = map[match]said{}, map[match]string{}
+	found, packages = map[match]bool{}, map[match]string{}
 	for _, result := range r.Results {
 		for _, p := range result.Packages {
 			m := match{ecosystem: p.Package.Ecosystem, pkg: p.Package.Name, version: strings.TrimPrefix(p.Package.Version, "v")}
@@ -206,7 +197,7 @@ func readOSV(path string) (found map[match]said, packages map[match]string, err 
 			for _, v := range p.Vulnerabilities {
 				ids := slices.Concat([]string{v.ID}, v.Aliases, v.Upstream)
 				m.id = canonical(ids)
-				found[m] = said{ids: ids, advisory: v.ID}
+				found[m] = true
 			}
 		}
 	}
