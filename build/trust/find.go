@@ -30,9 +30,13 @@ func (f *found) add(size int64) error {
 		return triad.Errorf(triad.CodeInvalid, "the signatures and attestations of the image have more than %d bytes", maxTotalBytes)
 	}
 	if n := len(f.candidates) + len(f.unread); n >= maxSignatures {
-		return triad.Errorf(triad.CodeInvalid, "the image has more than %d signatures and attestations", maxSignatures)
+		return tooMany()
 	}
 	return nil
+}
+
+func tooMany() error {
+	return triad.Errorf(triad.CodeInvalid, "the image has more than %d signatures and attestations", maxSignatures)
 }
 
 // find reads what stands beside an image in both forms. What is damaged is rejected one by
@@ -128,6 +132,9 @@ func (c *Client) findTagged(ctx context.Context, image name.Digest, suffix strin
 	if err != nil {
 		f.reject(tag.TagStr(), formTag, fmt.Errorf("manifest: %w", err))
 		return nil
+	}
+	if len(m.Layers) > maxSignatures {
+		return tooMany()
 	}
 	want, limit, read := typeSimpleSigning, int64(maxPayload), readTagSignature
 	if suffix == suffixAttestation {

@@ -56,9 +56,11 @@ func layers(t testing.TB, tag name.Tag) (all []layer) {
 func put(t testing.TB, tag name.Tag, all ...layer) {
 	t.Helper()
 	var img v1.Image = mutate.MediaType(empty.Image, types.OCIManifestSchema1)
+	var addenda []mutate.Addendum
 	for _, l := range all {
-		img = must(mutate.Append(img, mutate.Addendum{Layer: static.NewLayer(l.content, l.kind), Annotations: l.annotations, MediaType: l.kind}))
+		addenda = append(addenda, mutate.Addendum{Layer: static.NewLayer(l.content, l.kind), Annotations: l.annotations, MediaType: l.kind})
 	}
+	img = must(mutate.Append(img, addenda...))
 	if err := remote.Write(tag, img); err != nil {
 		t.Fatal(err)
 	}
