@@ -3,15 +3,13 @@ package scan
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"path"
 	"path/filepath"
 	"strings"
-
-	rpmdb "github.com/erikvarga/go-rpmdb/pkg"
-	"github.com/google/osv-scalibr/extractor/filesystem"
 
 	"github.com/triad-security/triad/build/image"
 )
@@ -93,12 +91,15 @@ func apkFiles(data []byte, packages []found) {
 	flush()
 }
 
-// rpm spools the database, which its reader needs as a file with a real path, and reads it
-// twice: the packages through scalibr, their files directly.
+// rpm spools the database, whose pages are read in any order. It is not read through scalibr:
+// the library below that one dies of a damaged page, in a goroutine of its own, and takes what
+// memory a header claims.
 func (a *analyser) rpm(f *image.File) (*evidence, error) {
 	if f.Size > maxRPM {
 		return nil, fmt.Errorf("%d bytes, more than the %d that are read", f.Size, maxRPM)
 	}
+	ctx, cancel := context.WithTimeout(a.ctx, extractTime)
+	defer cancel()
 	dir, err := os.MkdirTemp(a.spool, "rpm-*")
 	if err != nil {
 		return nil, fmt.Errorf("spooling to the cache: %w", err)
@@ -111,65 +112,36 @@ func (a *analyser) rpm(f *image.File) (*evidence, error) {
 	}
 	in := &body{r: f}
 	size, err := io.Copy(file, in)
-	if err == nil && name == "Packages.db" {
-		if damaged := checkNDB(file, size); damaged != nil {
-			_ = file.Close()
-			return nil, damaged
-		}
-	}
-	if e := file.Close(); err == nil {
-		err = e
-	}
+	defer func() { _ = file.Close() }()
 	if in.err != nil {
 		return nil, &streamError{in.err}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("spooling to the cache: %w", err)
 	}
-	packages, err := a.run(rpmExtractor, &filesystem.ScanInput{FS: emptyFS{}, Root: dir, Path: name, Info: info{name, f.Size, 0o600}})
-	e := &evidence{Kind: kindRPM, Packages: packages}
-	if err != nil {
-		return e, err
-	}
-	return e, rpmFiles(file.Name(), packages)
-}
-
-func rpmFiles(file string, packages []found) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("file lists: %v", p)
+	e := &evidence{Kind: kindRPM}
+	var damaged error
+	err = rpmHeaders(ctx, file.Name(), file, size, func(header []byte) error {
+		if len(e.Packages) > maxPackages {
+			return fmt.Errorf("more than %d packages", maxPackages)
 		}
-	}()
-	db, err := rpmdb.Open(file)
-	if err != nil {
-		return fmt.Errorf("file lists: %w", err)
-	}
-	defer func() { _ = db.Close() }()
-	all, err := db.ListPackages()
-	if err != nil {
-		return fmt.Errorf("file lists: %w", err)
-	}
-	byName := make(map[string]*found, len(packages))
-	for i := range packages {
-		p := &packages[i]
-		byName[p.Name+"\x00"+p.Version+"\x00"+p.Arch] = p
-	}
-	for _, info := range all {
-		p := byName[info.Name+"\x00"+info.Version+"-"+info.Release+"\x00"+info.Arch]
-		if p == nil {
-			continue
-		}
-		p.Module, p.Vendor = info.Modularitylabel, info.Vendor
-		names, err := info.InstalledFileNames()
-		if err != nil {
-			continue
-		}
-		for _, name := range names {
+		p, files, err := rpmPackageOf(header)
+		for _, name := range files {
 			p.Owns.add(name)
 			if len(p.Files) < maxFiles && loadable(name) {
 				p.Files = append(p.Files, name)
 			}
 		}
+		if p.Name != "" {
+			e.Packages = append(e.Packages, p)
+		}
+		if damaged == nil {
+			damaged = err // the others are as good as before
+		}
+		return nil
+	})
+	if err == nil {
+		err = damaged
 	}
-	return nil
+	return e, err
 }

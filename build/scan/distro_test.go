@@ -12,10 +12,14 @@ import (
 	"strings"
 	"testing"
 
+	cpb "github.com/google/osv-scalibr/binary/proto/config_go_proto"
+	"github.com/google/osv-scalibr/extractor/filesystem"
+	"github.com/google/osv-scalibr/extractor/filesystem/os/rpm"
+	rpmmeta "github.com/google/osv-scalibr/extractor/filesystem/os/rpm/metadata"
+
 	"github.com/triad-security/triad/build/advisory"
 	"github.com/triad-security/triad/build/match"
-
-	_ "modernc.org/sqlite" // reads what rpm wrote
+	"github.com/triad-security/triad/build/sbom"
 )
 
 // matcher imports OSV records and returns a matcher on them.
@@ -116,8 +120,6 @@ func rpmDatabase(t testing.TB, backend string, packages ...rpmPackage) []byte {
 		}
 		run("rpm", "--dbpath", db, "--define", "_db_backend "+backend, "-i", "--justdb", "--nodeps", "--noscripts", "--nosignature", "--ignoreos", "--ignorearch", built[0])
 	}
-	// What is still in its journal belongs to it.
-	run("rpmdb", "--dbpath", db, "--define", "_db_backend sqlite", "--rebuilddb")
 	file := filepath.Join(db, "rpmdb.sqlite")
 	if format == "ndb" {
 		return ndb(t, file)
@@ -216,7 +218,7 @@ func TestDistributionsAreMatchedByTheirOwnAdvisories(t *testing.T) {
 		return file{name: "var/lib/dpkg/status", body: "Package: libssl3\nStatus: install ok installed\nArchitecture: amd64\nSource: openssl\nVersion: " + version + "\n\n"}
 	}
 	apk := file{name: "lib/apk/db/installed", body: "P:libssl3\nV:3.3.1-r0\nA:x86_64\no:openssl\nF:usr/lib\nR:libssl.so.3\n\n"}
-	rpm := func(backend, version, release string) file {
+	database := func(backend, version, release string) file {
 		name := map[string]string{"sqlite": "rpmdb.sqlite", "ndb": "Packages.db"}[backend]
 		return file{name: "var/lib/rpm/" + name, body: string(rpmDatabase(t, backend, rpmPackage{name: "openssl-libs", source: "openssl", epoch: "1", version: version, release: release}))}
 	}
@@ -233,12 +235,12 @@ func TestDistributionsAreMatchedByTheirOwnAdvisories(t *testing.T) {
 		{"Alpine by origin and branch", "ID=alpine\nVERSION_ID=3.20.3\n", "CVE-2024-0006 libssl3", func() file { return apk }},
 		{"Wolfi", "ID=wolfi\nVERSION_ID=20230201\n", "CVE-2024-0008 libssl3", func() file { return apk }},
 		{"Chainguard", "ID=chainguard\nVERSION_ID=20230214\n", "CVE-2024-0009 libssl3", func() file { return apk }},
-		{"Red Hat by its stream", "ID=\"rhel\"\nVERSION_ID=\"9.4\"\nCPE_NAME=\"cpe:/o:redhat:enterprise_linux:9::baseos\"\n", "CVE-2024-0010 openssl-libs", func() file { return rpm("sqlite", "3.0.7", "25.el9") }},
-		{"Red Hat, fixed", "ID=\"rhel\"\nVERSION_ID=\"9.4\"\nCPE_NAME=\"cpe:/o:redhat:enterprise_linux:9::baseos\"\n", "", func() file { return rpm("sqlite", "3.0.7", "27.el9") }},
-		{"Rocky by source package", "ID=\"rocky\"\nVERSION_ID=\"9.3\"\n", "CVE-2024-0013 openssl-libs", func() file { return rpm("sqlite", "3.0.7", "25.el9") }},
-		{"AlmaLinux, with the epoch", "ID=\"almalinux\"\nVERSION_ID=\"9.4\"\n", "CVE-2024-0014 openssl-libs", func() file { return rpm("sqlite", "3.0.7", "25.el9") }},
-		{"SUSE by service pack", "ID=\"sles\"\nVERSION_ID=\"15.5\"\n", "CVE-2024-0016 openssl-libs", func() file { return rpm("ndb", "3.0.8", "150500.1.1") }},
-		{"openSUSE", "ID=\"opensuse-leap\"\nVERSION_ID=\"15.5\"\n", "CVE-2024-0018 openssl-libs", func() file { return rpm("ndb", "3.0.8", "150500.1.1") }},
+		{"Red Hat by its stream", "ID=\"rhel\"\nVERSION_ID=\"9.4\"\nCPE_NAME=\"cpe:/o:redhat:enterprise_linux:9::baseos\"\n", "CVE-2024-0010 openssl-libs", func() file { return database("sqlite", "3.0.7", "25.el9") }},
+		{"Red Hat, fixed", "ID=\"rhel\"\nVERSION_ID=\"9.4\"\nCPE_NAME=\"cpe:/o:redhat:enterprise_linux:9::baseos\"\n", "", func() file { return database("sqlite", "3.0.7", "27.el9") }},
+		{"Rocky by source package", "ID=\"rocky\"\nVERSION_ID=\"9.3\"\n", "CVE-2024-0013 openssl-libs", func() file { return database("sqlite", "3.0.7", "25.el9") }},
+		{"AlmaLinux, with the epoch", "ID=\"almalinux\"\nVERSION_ID=\"9.4\"\n", "CVE-2024-0014 openssl-libs", func() file { return database("sqlite", "3.0.7", "25.el9") }},
+		{"SUSE by service pack", "ID=\"sles\"\nVERSION_ID=\"15.5\"\n", "CVE-2024-0016 openssl-libs", func() file { return database("ndb", "3.0.8", "150500.1.1") }},
+		{"openSUSE", "ID=\"opensuse-leap\"\nVERSION_ID=\"15.5\"\n", "CVE-2024-0018 openssl-libs", func() file { return database("ndb", "3.0.8", "150500.1.1") }},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -313,21 +315,44 @@ func TestDistributionsWithoutAdvisoriesAreListedAndSaid(t *testing.T) {
 	}
 }
 
-// TestRpmDatabasesOfAllFormats reads databases of osv-scalibr's test data, which rpm wrote.
-func TestRpmDatabasesOfAllFormats(t *testing.T) {
+// TestRpmDatabasesAreReadAsScalibrReadsThem compares with its extractor on its test data, which
+// rpm wrote.
+func TestRpmDatabasesAreReadAsScalibrReadsThem(t *testing.T) {
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/google/osv-scalibr").Output()
 	if err != nil {
 		t.Skip("the module cache cannot be asked")
 	}
+	peer := must(rpm.New(&cpb.PluginConfig{}))
 	dir := filepath.Join(strings.TrimSpace(string(out)), "extractor/filesystem/os/rpm/testdata")
-	for name, least := range map[string]int{"Packages": 100, "Packages.db": 10, "rpmdb.sqlite": 10} {
+	for _, name := range []string{"Packages", "Packages_epoch", "Packages.db", "rpmdb.sqlite"} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Skip("osv-scalibr's test data are not there")
 		}
-		r := scanFile(t, scanner(t), save(t, layerTar(t, file{name: "etc/os-release", body: "ID=rocky\nVERSION_ID=9\n"}, file{name: "usr/lib/sysimage/rpm/" + name, body: string(data)})))
-		if len(r.Packages) < least || len(r.Unread) > 0 {
-			t.Errorf("%s: %d packages, unread %v", name, len(r.Packages), r.Unread)
+		e := look(t, "usr/lib/sysimage/rpm/"+strings.TrimSuffix(name, "_epoch"), data)
+		root := t.TempDir()
+		if err := os.WriteFile(filepath.Join(root, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		inventory, err := peer.Extract(context.Background(), &filesystem.ScanInput{FS: emptyFS{}, Root: root, Path: name, Info: info{name, int64(len(data)), 0o600}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got, want []string
+		files := 0
+		for _, p := range e.Packages {
+			got = append(got, fmt.Sprint(p.Name, " ", p.Version, " ", p.Epoch, " ", p.Arch, " ", p.Source, " ", p.SourceVersion))
+			files += len(p.Owns) / 8
+		}
+		for _, p := range inventory.Packages {
+			m := p.Metadata.(*rpmmeta.Metadata)
+			source, version, _ := sbom.SourceRPM(m.SourceRPM)
+			want = append(want, fmt.Sprint(p.Name, " ", p.Version, " ", m.Epoch, " ", strings.TrimSuffix(m.Architecture, "(none)"), " ", source, " ", version))
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) || len(want) == 0 || files < len(want) {
+			t.Errorf("%s: %d packages with %d files, scalibr has %d\n%v\n%v", name, len(got), files, len(want), got[:min(5, len(got))], want[:min(5, len(want))])
 		}
 	}
 }
@@ -346,6 +371,61 @@ func TestDamagedNdbDatabasesAreUnread(t *testing.T) {
 		},
 	} {
 		r := scanFile(t, scanner(t), save(t, layerTar(t, file{name: "var/lib/rpm/Packages.db", body: string(change(slices.Clone(whole)))})))
+		if len(r.Unread) == 0 || !strings.Contains(r.Unread[0].Reason, "rpmdb") {
+			t.Errorf("%s: unread %v", name, r.Unread)
+		}
+	}
+}
+
+func TestDamagedBerkeleyDatabasesAreUnread(t *testing.T) {
+	const size = 512
+	page := func(n, next int, kind byte, body ...byte) []byte {
+		b := make([]byte, size)
+		binary.LittleEndian.PutUint32(b[8:], uint32(n))
+		binary.LittleEndian.PutUint32(b[16:], uint32(next))
+		b[25] = kind
+		copy(b[26:], body)
+		return b
+	}
+	head := page(0, 0, 8)
+	binary.LittleEndian.PutUint32(head[12:], bdbHashMagic)
+	binary.LittleEndian.PutUint32(head[20:], size)
+	binary.LittleEndian.PutUint32(head[32:], 2)
+	hash := page(1, 0, bdbHash, 100, 0, 200, 0) // one key, one value at 200
+	binary.LittleEndian.PutUint16(hash[20:], 2)
+	copy(hash[200:], []byte{bdbOffPage, 0, 0, 0, 2, 0, 0, 0, 0, 4, 0, 0}) // page 2, 1,024 bytes
+	for name, file := range map[string][]byte{
+		"a page that goes on with itself": slices.Concat(head, hash, page(2, 2, bdbOverflow)),
+		"an entry outside its page":       slices.Concat(head, append(slices.Clone(hash[:28]), append([]byte{0xff, 0xff}, hash[30:]...)...), page(2, 0, bdbOverflow)),
+		"a page of another kind":          slices.Concat(head, hash, page(2, 0, bdbHash)),
+		"a header that lies":              slices.Concat(head, hash, append(page(2, 0, bdbOverflow, 0xff, 0xff, 0xff, 0xff)[:22], append([]byte{200, 0, 0, bdbOverflow, 0xff, 0xff, 0xff, 0xff}, make([]byte, size-30)...)...)),
+	} {
+		r := scanFile(t, scanner(t), save(t, layerTar(t, rawFile("var/lib/rpm/Packages", file))))
+		if len(r.Unread) != 1 || !strings.Contains(r.Unread[0].Reason, "rpmdb") {
+			t.Errorf("%s: unread %v", name, r.Unread)
+		}
+	}
+}
+
+func rawFile(name string, body []byte) file { return file{name: name, body: string(body)} }
+
+func TestSqliteTablesThatAreNoneAreUnread(t *testing.T) {
+	for name, schema := range map[string]string{
+		"a view":            "create view Packages as with recursive n(blob) as (select 1 union all select blob+1 from n) select blob from n",
+		"a computed column": "create table Packages (hnum integer, blob as (hex(zeroblob(100000000)))); insert into Packages (hnum) values (1)",
+		"no table":          "create table Other (a)",
+	} {
+		path := filepath.Join(t.TempDir(), "rpmdb.sqlite")
+		db, err := sql.Open("sqlite", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Exec(schema); err != nil {
+			t.Fatal(err)
+		}
+		_ = db.Close()
+		data, _ := os.ReadFile(path)
+		r := scanFile(t, scanner(t), save(t, layerTar(t, rawFile("var/lib/rpm/rpmdb.sqlite", data))))
 		if len(r.Unread) != 1 || !strings.Contains(r.Unread[0].Reason, "rpmdb") {
 			t.Errorf("%s: unread %v", name, r.Unread)
 		}

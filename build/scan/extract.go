@@ -20,12 +20,9 @@ import (
 	apkmeta "github.com/google/osv-scalibr/extractor/filesystem/os/apk/metadata"
 	"github.com/google/osv-scalibr/extractor/filesystem/os/dpkg"
 	dpkgmeta "github.com/google/osv-scalibr/extractor/filesystem/os/dpkg/metadata"
-	"github.com/google/osv-scalibr/extractor/filesystem/os/rpm"
-	rpmmeta "github.com/google/osv-scalibr/extractor/filesystem/os/rpm/metadata"
 	"github.com/google/osv-scalibr/log"
 
 	"github.com/triad-security/triad/build/image"
-	"github.com/triad-security/triad/build/sbom"
 )
 
 // The extractors of osv-scalibr, one file each at a time. Nested archives are opened here,
@@ -35,7 +32,6 @@ var (
 		Config: &cpb.PluginSpecificConfig_Dpkg{Dpkg: &cpb.DpkgConfig{IncludeNotInstalled: true}},
 	}}}))
 	apkExtractor    = must(apk.New(&cpb.PluginConfig{MaxFileSizeBytes: maxDatabase}))
-	rpmExtractor    = must(rpm.New(&cpb.PluginConfig{MaxFileSizeBytes: maxRPM}))
 	goExtractor     = must(gobinary.New(&cpb.PluginConfig{}))
 	npmExtractor    = must(packagejson.New(&cpb.PluginConfig{}))
 	pythonExtractor = must(wheelegg.New(&cpb.PluginConfig{}))
@@ -111,9 +107,6 @@ func convert(p *extractor.Package) found {
 		f.Source, f.SourceVersion, f.Arch = m.SourceName, m.SourceVersion, m.Architecture
 	case *apkmeta.Metadata:
 		f.Source, f.Arch = m.OriginName, m.Architecture
-	case *rpmmeta.Metadata:
-		f.Arch, f.Epoch = m.Architecture, m.Epoch
-		f.Source, f.SourceVersion, _ = sbom.SourceRPM(m.SourceRPM)
 	}
 	return f
 }

@@ -47,4 +47,4 @@ const (
 )
 
 // analyserVersion is part of the cache's key: raise it when a layer's record would differ.
-const analyserVersion = "scan-3 osv-scalibr-0.5.3"
+const analyserVersion = "scan-4 osv-scalibr-0.5.3"
