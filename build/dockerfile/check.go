@@ -44,10 +44,9 @@ var checks = slices.Concat(fromChecks, userChecks, installChecks, cleanChecks, s
 // the file.
 func Check(f *File) []triad.Finding {
 	var findings []triad.Finding
-	commands := map[*Instruction][]Command{}
 	for n := range checks {
 		c := &checks[n]
-		places := c.places(f, commands)
+		places := c.places(f)
 		if len(places) > maxPlaces {
 			places = places[:maxPlaces]
 		}
@@ -65,7 +64,7 @@ func Check(f *File) []triad.Finding {
 	return slices.CompactFunc(findings, func(a, b triad.Finding) bool { return a.Line == b.Line && a.ID == b.ID })
 }
 
-func (c *check) places(f *File, commands map[*Instruction][]Command) []place {
+func (c *check) places(f *File) []place {
 	var all []place
 	switch {
 	case c.file != nil:
@@ -84,11 +83,7 @@ func (c *check) places(f *File, commands map[*Instruction][]Command) []place {
 		case c.instruction != nil && (len(c.names) == 0 || slices.Contains(c.names, i.Name)):
 			all = append(all, c.instruction(f, i)...)
 		case c.command != nil && (i.Name == "RUN" || c.commandForm && (i.Name == "CMD" || i.Name == "ENTRYPOINT")):
-			found, ok := commands[i]
-			if !ok {
-				found = i.Commands()
-				commands[i] = found
-			}
+			found := i.Commands()
 			for n := range found {
 				all = append(all, c.command(i, &found[n])...)
 			}

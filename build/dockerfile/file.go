@@ -106,6 +106,9 @@ type Instruction struct {
 	Stage *Stage
 
 	marks []mark
+	// commands are kept once read.
+	commands []Command
+	read     bool
 }
 
 // Flag is an option of an instruction.

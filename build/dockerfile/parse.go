@@ -13,6 +13,8 @@ import (
 const (
 	MaxBytes = 1 << 20
 	maxLines = 20_000
+	// maxStages; real files have some dozens.
+	maxStages = 1000
 	// maxHeredocs of one instruction.
 	maxHeredocs = 64
 	maxProblems = 100
@@ -53,7 +55,9 @@ func Parse(path string, data []byte) (*File, error) {
 	for p.at < len(p.lines) {
 		p.next()
 	}
-	p.f.stages()
+	if p.f.stages(); len(p.f.Stages) > maxStages {
+		return nil, fmt.Errorf("%s: more than the %d stages that are read", path, maxStages)
+	}
 	return p.f, nil
 }
 
@@ -366,6 +370,9 @@ func (f *File) stages() {
 	var args map[string]variable
 	for _, i := range f.Instructions {
 		if i.Name == "FROM" {
+			if len(f.Stages) > maxStages {
+				return
+			}
 			if args == nil {
 				args = globalArgs(f.Args, f.escape)
 			}

@@ -3,6 +3,7 @@ package dockerfile
 import (
 	"path"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -112,6 +113,9 @@ func isLetters(s string) bool {
 
 // Commands are those of a RUN, CMD, ENTRYPOINT or HEALTHCHECK, in its here-documents too.
 func (i *Instruction) Commands() []Command {
+	if i.read {
+		return i.commands
+	}
 	var all []Command
 	for _, s := range i.scripts() {
 		p := shellParser{script: s, text: s.text}
@@ -122,6 +126,7 @@ func (i *Instruction) Commands() []Command {
 			}
 		}
 	}
+	i.commands, i.read = all, true
 	return all
 }
 
@@ -158,9 +163,15 @@ func (i *Instruction) scripts() []*script {
 		if !isShell || strings.HasPrefix(first, "#!") && !strings.Contains(first, "sh") {
 			continue
 		}
+		var ends []int
+		for n := range len(h.Body) {
+			if h.Body[n] == '\n' {
+				ends = append(ends, n)
+			}
+		}
 		scripts = append(scripts, &script{
 			text: h.Body,
-			line: func(n int) int { return h.Line + strings.Count(h.Body[:min(n, len(h.Body))], "\n") },
+			line: func(n int) int { return h.Line + sort.SearchInts(ends, n) },
 			byte: func(n int) int {
 				if h.Strip {
 					return -1
@@ -213,7 +224,7 @@ func (p *shellParser) run(at, end, depth int) {
 		}
 		cmd = Command{script: p.script, Group: p.group}
 	}
-	for at < end {
+	for at < end && len(p.commands) < maxCommands {
 		switch c := p.text[at]; c {
 		case ' ', '\t', '\r':
 			at++
