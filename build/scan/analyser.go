@@ -175,7 +175,7 @@ func (a *analyser) look(f *image.File) (*evidence, error) {
 		e.Packages, err = a.extract(dpkgExtractor, f, r)
 	case kindNPM:
 		e.Packages, err = a.extract(npmExtractor, f, r)
-		if err != nil && r.err == nil && !inNodeModules(f.Name) {
+		if err != nil && r.err == nil && !inNodeModules(f.Name) && !strings.Contains(err.Error(), "exceeded max depth") {
 			err = nil // many files of this name are templates, not JSON: no package, and no gap
 		}
 	case kindPython:

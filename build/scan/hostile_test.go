@@ -36,14 +36,21 @@ func everything(t testing.TB) []inspect.Inspector {
 func TestHostileImages(t *testing.T) {
 	large := os.Getenv("TRIAD_TEST_LARGE") != ""
 	if only := os.Getenv(childCase); only != "" {
-		hostileChild(t, only, large)
+		hostileChild(t, only)
 		return
 	}
 	for _, c := range scantest.Cases {
 		t.Run(c.Name, func(t *testing.T) {
 			start := time.Now()
+			size := c.Small
+			if large {
+				size = c.Large
+			}
+			r, w := io.Pipe() // the image is made here, so that the child's memory is the scanner's
+			go func() { _ = w.CloseWithError(c.Image(w, size)) }()
 			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestHostileImages$", "-test.v") //nolint:gosec // this test
 			cmd.Env = append(os.Environ(), childCase+"="+c.Name, "GOGC=30")
+			cmd.Stdin = r
 			out, err := cmd.CombinedOutput()
 			if err != nil {
 				t.Fatalf("%v\n%s", err, out[max(0, len(out)-3000):])
@@ -54,7 +61,7 @@ func TestHostileImages(t *testing.T) {
 			}
 			for line := range strings.Lines(string(out)) {
 				if _, said, ok := strings.Cut(line, "result: "); ok {
-					t.Logf("%s; peak %d MiB, %s", strings.TrimSpace(said), peak, time.Since(start).Round(10*time.Millisecond))
+					t.Logf("%d %s: %s; peak %d MiB, %s", size, c.Unit, strings.TrimSpace(said), peak, time.Since(start).Round(10*time.Millisecond))
 				}
 			}
 			if peak > 512 {
@@ -64,22 +71,16 @@ func TestHostileImages(t *testing.T) {
 	}
 }
 
-func hostileChild(t *testing.T, name string, large bool) {
+func hostileChild(t *testing.T, name string) {
 	for _, c := range scantest.Cases {
 		if c.Name != name {
 			continue
 		}
-		size := c.Small
-		if large {
-			size = c.Large
-		}
 		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 		defer cancel()
-		r, w := io.Pipe()
-		go func() { _ = w.CloseWithError(c.Image(w, size)) }()
 		s := scanner(t)
 		s.Inspectors = everything(t)
-		result, err := s.Stream(ctx, r, "")
+		result, err := s.Stream(ctx, os.Stdin, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,6 +91,6 @@ func hostileChild(t *testing.T, name string, large bool) {
 		if !strings.Contains(string(reasons), c.Unread) {
 			t.Errorf("no reason says %q: %.2000s", c.Unread, reasons)
 		}
-		t.Logf("result: %d %s: %d packages, %d findings, %d unread: %.200s", size, c.Unit, len(result.Packages), len(result.Findings()), len(result.Unread), reasons)
+		t.Logf("result: %d packages, %d findings, %d unread: %.300s", len(result.Packages), len(result.Findings()), len(result.Unread), reasons)
 	}
 }

@@ -23,15 +23,15 @@ type Case struct {
 
 // Cases are the images. A scan of each ends, in less than 512 MiB.
 var Cases = []Case{
-	{"many files", 200_000, 3_000_000, "files", manyFiles, ""},
-	{"many packages", 20_000, 1_000_000, "package.json", manyPackages, ""},
+	{"many files", 60_000, 3_000_000, "files", manyFiles, ""},
+	{"many packages", 5_000, 1_000_000, "package.json", manyPackages, ""},
 	{"a layer for each file", 60, 127, "layers", manyLayers, ""},
 	{"long names, deep folders", 2_000, 200_000, "files", deepNames, ""},
 	{"many removals", 50_000, 1_000_000, "whiteouts", manyWhiteouts, ""},
-	{"a jar that is a bomb", 64, 12 << 10, "MiB of zeros", jarBomb, ""},
+	{"a jar that is a bomb", 64, 12 << 10, "MiB of zeros", jarBomb, "larger than"},
 	{"a jar with many members", 20_000, 2_000_000, "members", wideJar, ""},
 	{"a jar in a jar", 50, 200, "deep", nestedJar, "nested deeper"},
-	{"package.json nested", 200_000, 200_000, "deep", deepJSON, ""},
+	{"package.json nested", 200_000, 200_000, "deep", deepJSON, "max depth"},
 	{"one line", 4, 100, "MiB", oneLine, ""},
 	{"a program that only looks like Go's", 8, 1 << 10, "MiB", falseProgram, ""},
 }
