@@ -1,6 +1,7 @@
 package risk_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -195,5 +196,34 @@ func TestAnImageIsFoundByItsReferenceOnlyWhenNoDigestFitsAndThatIsSaid(t *testin
 	}
 	if un := e.Unscanned(); len(un) != 1 || un[0].Scope != "elsewhere/web:1" || !strings.Contains(un[0].Reason, "h/c2") {
 		t.Errorf("unscanned: %+v", un)
+	}
+}
+
+func TestWhatAScanFoundInAnImageIsADecisionOfWhatRunsIt(t *testing.T) {
+	w := newWorld()
+	w.deployment("shop", "web", "sha256:aa", 80)
+	w.group("sg-1", "tcp/80")
+	w.image("image/sha256:aa", "sha256:aa", "fine@1")
+	w.image("image/sha256:cc", "sha256:cc", "fine@1")
+	for _, image := range []string{"sha256:aa", "sha256:cc"} {
+		w.finding("image/"+image, triad.Finding{Kind: triad.FindingMalware, ID: "clamav", Severity: "critical", Asset: image, Section: "malware", Path: "/app/x"})
+		w.finding("image/"+image, triad.Finding{Kind: triad.FindingSecret, ID: "private-key", Severity: "high", Asset: image, Section: "secrets", Path: "/app/key"})
+	}
+	e := risk.NewEngine(risk.Options{Ways: fakeWays(), Matcher: advisories()})
+	u, err := e.Apply(t.Context(), w.take())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, d := range u.Put {
+		got[d.Asset.Name+" "+string(d.Finding.Kind)] = d.Exploitation
+	}
+	want := map[string]string{"c/shop/web malware": "active", "c/shop/web secret": "public-poc"}
+	if !maps.Equal(got, want) {
+		t.Errorf("decisions %v, want %v: of what runs, and of nothing else", got, want)
+	}
+	w.remove("image/sha256:aa", triad.RowFinding, triad.Finding{Kind: triad.FindingMalware, ID: "clamav", Asset: "sha256:aa", Path: "/app/x"}.Key())
+	if u, err = e.Apply(t.Context(), w.take()); err != nil || len(u.Removed) != 1 {
+		t.Errorf("after the malware is gone %v are gone, %v", u.Removed, err)
 	}
 }

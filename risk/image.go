@@ -166,12 +166,13 @@ func spellings(reference string) []string {
 	return sorted(list)
 }
 
-// scans returns those of the assets that have packages.
+// scans returns those of the assets that have packages or findings: somebody looked at them.
 func (e *Engine) scans(c *graph.Context, ids []string) []string {
 	var known []string
 	for _, id := range ids {
 		c.Note(packagesKey(id))
-		if _, ok := e.matched[id]; ok {
+		c.Note(findingsKey(id))
+		if _, ok := e.matched[id]; ok || len(e.findings[id]) > 0 {
 			known = append(known, id)
 		}
 	}

@@ -74,7 +74,7 @@ func randomChange(t *rapid.T, w *world, m *fakeMatcher) {
 	case 11:
 		asset(k8s, triad.Asset{ID: triad.KubernetesID("c", "Node", "", "n1"), Type: triad.TypeHost, Kind: "Node", Aliases: []string{"aws-instance:i-1"}})
 	case 12:
-		f := triad.Finding{Kind: triad.FindingMisconfiguration, ID: "rule", Severity: "high", Asset: rapid.SampledFrom([]string{container, pod, group, store, "i-1"}).Draw(t, "of")}
+		f := triad.Finding{Kind: triad.FindingMisconfiguration, ID: "rule", Severity: "high", Asset: rapid.SampledFrom([]string{container, pod, group, store, "i-1", image}).Draw(t, "of")}
 		if remove {
 			w.remove(k8s, triad.RowFinding, f.Key())
 		} else {

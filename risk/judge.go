@@ -78,6 +78,7 @@ type folder struct {
 	byID map[string]*judged
 
 	unscanned []string
+	scanned   []string // assets whose scans speak of what the subject runs
 }
 
 func (f *folder) vulnerabilities() {
@@ -122,6 +123,7 @@ func (f *folder) vulnerabilities() {
 
 // scan adds the vulnerabilities of one scanned asset that the members run.
 func (f *folder) scan(asset string, members []member, note string) {
+	f.scanned = append(f.scanned, asset)
 	f.c.Note(packagesKey(asset))
 	m := f.e.matched[asset]
 	if m == nil {

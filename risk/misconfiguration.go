@@ -23,14 +23,15 @@ func (e *Engine) findingsOf(c *graph.Context, asset string) []triad.Finding {
 	return list
 }
 
-// misconfigurations adds what collectors found themselves, one finding per kind and rule.
+// misconfigurations adds what collectors and scans found themselves, one finding per kind and
+// rule: of the subject, and of the images or code that it runs.
 //
 // SSVC was made for vulnerabilities; for other findings its inputs are read so:
 // Exploitation is public-poc where the method is well known (SSVC's own second meaning of
-// the value), which a severity of high or critical says, else none; Automatable is no: it
-// takes a foothold first; exposure and impact are the workload's.
+// the value), which a severity of high or critical says, active where that is malware, else
+// none; Automatable is no: it takes a foothold first; exposure and impact are the workload's.
 func (f *folder) misconfigurations() {
-	for _, asset := range f.s.Findings {
+	for _, asset := range sorted(slices.Concat(f.s.Findings, f.scanned)) {
 		for _, x := range f.e.findingsOf(f.c, asset) {
 			key := string(x.Kind) + "|" + x.ID
 			j := f.byID[key]
@@ -42,7 +43,10 @@ func (f *folder) misconfigurations() {
 			}
 			j.Findings = append(j.Findings, x)
 			if s := strings.ToLower(x.Severity); s == "high" || s == "critical" {
-				j.Exploit = "public-poc"
+				j.Exploit = higherExploitation(j.Exploit, "public-poc")
+				if x.Kind == triad.FindingMalware {
+					j.Exploit = "active" // whoever put it there is at work
+				}
 			}
 		}
 	}

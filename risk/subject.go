@@ -68,6 +68,8 @@ func (e *Engine) subject(c *graph.Context, id string) (s subject, ok bool) {
 		return s, true
 	case triad.TypeWorkload, triad.TypePod:
 		return e.workload(c, a)
+	case triad.TypeImage:
+		return subject{}, false // its findings are those of what runs it
 	case triad.TypeContainer:
 		if o := owner(c, id); o != "" || a.Kind != "DockerContainer" {
 			return subject{}, false
