@@ -140,7 +140,7 @@ func (c *Client) tagged(ctx context.Context, tag name.Tag) (v1.Image, error) {
 		return nil, err
 	}
 	if d == nil {
-		return mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON), nil
+		return emptyTagged(), nil
 	}
 	img, err := d.Image()
 	if err != nil {
@@ -154,6 +154,10 @@ func (c *Client) tagged(ctx context.Context, tag name.Tag) (v1.Image, error) {
 		return nil, triad.Errorf(triad.CodeConflict, "%s holds %d signatures; no more than %d are read of one image, so no other is added", tag.Name(), len(m.Layers), maxSignatures)
 	}
 	return img, nil
+}
+
+func emptyTagged() v1.Image {
+	return mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
 }
 
 // annotationsOf writes what a bundle holds as the annotations of a layer.

@@ -248,7 +248,7 @@ func TestMoreSignaturesThanAreReadAreRefusedAtOnce(t *testing.T) {
 	if triad.ErrorCode(err) != triad.CodeInvalid || !strings.Contains(fmt.Sprint(err), "more than 200 signatures") {
 		t.Errorf("%v", err)
 	}
-	if err := (&trust.Client{}).Sign(t.Context(), image, trust.NewSigner(key, trust.Services{}), trust.FormTag, nil); triad.ErrorCode(err) != triad.CodeConflict {
+	if err := (&trust.Client{}).Sign(t.Context(), image, trust.NewSigner(key, trust.Services{}), trust.FormTag, nil); triad.ErrorCode(err) != triad.CodeInvalid {
 		t.Errorf("%v", err)
 	}
 }

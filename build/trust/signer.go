@@ -115,8 +115,13 @@ const (
 	FormBoth = FormBundle | FormTag
 )
 
-// Sign signs an image and keeps the signature beside it.
+// Sign signs an image and keeps the signature beside it. One that is there already is left.
 func (c *Client) Sign(ctx context.Context, image name.Digest, signer *Signer, forms Forms, annotations map[string]any) error {
+	there, err := c.signed(ctx, image, signer, annotations)
+	if err != nil {
+		return err
+	}
+	forms &^= there
 	if forms&FormBundle != 0 {
 		bundle, err := signer.statement(ctx, newStatement(image, PredicateSign, json.RawMessage("{}"), annotations))
 		if err != nil {

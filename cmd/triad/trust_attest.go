@@ -31,6 +31,7 @@ func newTrustAttestCommand(a *app) *cobra.Command {
 	var kinds []string
 	var predicateFile string
 	var build trust.Build
+	var replace bool
 	cmd := &cobra.Command{
 		Use:   "attest REFERENCE",
 		Short: "Attest an image's bill of materials, vulnerability scan or provenance",
@@ -72,7 +73,7 @@ the one for Linux on this machine's architecture; attest the digest of another f
 				return err
 			}
 			for _, p := range predicates {
-				if err := s.client.Attest(cmd.Context(), image, signer, forms, p); err != nil {
+				if err := a.attest(cmd.Context(), &s.client, image, signer, forms, p, replace); err != nil {
 					return err
 				}
 				a.say("attested %s of %s", p.Type, image.Name())
@@ -86,8 +87,28 @@ the one for Linux on this machine's architecture; attest the digest of another f
 	buildFlags(f, &build)
 	f.StringSliceVar(&kinds, "type", nil, "what to attest: sbom, vuln, provenance, vex or the URI of a predicate type (repeatable)")
 	f.StringVar(&predicateFile, "predicate", "", "document to attest; - is standard input")
+	f.BoolVar(&replace, "replace", false, "take away what the same key attested of this type before")
 	_ = cmd.MarkFlagRequired("type")
 	return cmd
+}
+
+// attest attests, then takes away what was attested before: there is always one.
+func (a *app) attest(ctx context.Context, c *trust.Client, image name.Digest, signer *trust.Signer, forms trust.Forms, p trust.Predicate, replace bool) error {
+	if !replace {
+		return c.Attest(ctx, image, signer, forms, p)
+	}
+	before, err := c.Attested(ctx, image, signer, p.Type)
+	if err != nil {
+		return err
+	}
+	if err := c.Attest(ctx, image, signer, forms, p); err != nil {
+		return err
+	}
+	remains, err := c.Withdraw(ctx, image, before)
+	for _, left := range remains {
+		a.say("could not be taken away: %s", left)
+	}
+	return err
 }
 
 // buildFlags are a provenance, where the environment of a pipeline does not say it.

@@ -59,9 +59,9 @@ func Start(t testing.TB) *Authority {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /api/v2/signingCert", handler(a.certify))
-	mux.HandleFunc("POST /api/v1/log/entries", handler(a.enter))
-	mux.HandleFunc("POST /api/v1/timestamp", handler(a.stamp))
+	mux.HandleFunc("POST /api/v2/signingCert", handler(http.StatusOK, a.certify))
+	mux.HandleFunc("POST /api/v1/log/entries", handler(http.StatusCreated, a.enter))
+	mux.HandleFunc("POST /api/v1/timestamp", handler(http.StatusCreated, a.stamp))
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	a.URL = server.URL
@@ -125,8 +125,8 @@ func newAuthority() (*Authority, error) {
 	return a, err
 }
 
-// handler answers 201 with what a service returns, 400 where it fails.
-func handler(serve func(w http.ResponseWriter, r *http.Request, body []byte) ([]byte, error)) http.HandlerFunc {
+// handler answers what a service returns with a status, 400 where it fails.
+func handler(status int, serve func(w http.ResponseWriter, r *http.Request, body []byte) ([]byte, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(io.LimitReader(r.Body, 64<<20))
 		var answer []byte
@@ -137,13 +137,13 @@ func handler(serve func(w http.ResponseWriter, r *http.Request, body []byte) ([]
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		w.WriteHeader(http.StatusCreated)
+		w.WriteHeader(status)
 		_, _ = w.Write(answer)
 	}
 }
 
-// certify is Fulcio's POST /api/v2/signingCert. Its answer is 200, which Fulcio's clients want.
-func (a *Authority) certify(w http.ResponseWriter, r *http.Request, body []byte) ([]byte, error) {
+// certify is Fulcio's POST /api/v2/signingCert.
+func (a *Authority) certify(_ http.ResponseWriter, r *http.Request, body []byte) ([]byte, error) {
 	var request struct {
 		PublicKeyRequest struct {
 			PublicKey struct {
@@ -188,11 +188,7 @@ func (a *Authority) certify(w http.ResponseWriter, r *http.Request, body []byte)
 	for _, c := range []*x509.Certificate{leaf, a.intermediate} {
 		answer.SCT.Chain.Certificates = append(answer.SCT.Chain.Certificates, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})))
 	}
-	data, err := json.Marshal(answer)
-	if err == nil {
-		w.WriteHeader(http.StatusOK)
-	}
-	return data, err
+	return json.Marshal(answer)
 }
 
 // publicOnly stands for a key whose private half is the client's.
