@@ -61,9 +61,14 @@ func rank(severity string) int {
 // place names a package of an artifact.
 type place struct{ purl, path string }
 
+// matcher looks packages up in advisories.
+type matcher interface {
+	Match(ctx context.Context, packages []triad.Package) ([]triad.Vulnerability, error)
+}
+
 // Advise says for each package with vulnerabilities which version to go to. m is asked again
 // for every version that would be gone to: what it is affected by itself counts.
-func Advise(ctx context.Context, packages []triad.Package, found []triad.Vulnerability, m triad.Matcher) (*Plan, error) {
+func Advise(ctx context.Context, packages []triad.Package, found []triad.Vulnerability, m matcher) (*Plan, error) {
 	plan := &Plan{Bases: []BaseBump{}, Packages: []Bump{}, Unfixed: []string{}}
 	byPlace := map[place][]triad.Vulnerability{}
 	for _, v := range found {

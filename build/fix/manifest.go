@@ -3,9 +3,7 @@ package fix
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -316,8 +314,9 @@ func npmDependencies(data []byte) (all []dependency) {
 	isKey := false
 	var kinds []json.Delim
 	for {
+		before := int(dec.InputOffset())
 		t, err := dec.Token()
-		if errors.Is(err, io.EOF) || err != nil {
+		if err != nil {
 			return all
 		}
 		switch v := t.(type) {
@@ -343,9 +342,8 @@ func npmDependencies(data []byte) (all []dependency) {
 			}
 			if depth == 2 && slices.Contains([]string{"dependencies", "devDependencies", "optionalDependencies"}, section) && kinds[1] == '{' {
 				end := int(dec.InputOffset())
-				quoted, _ := json.Marshal(v)
-				if start := end - len(quoted); start >= 0 && string(data[start:end]) == string(quoted) {
-					all = append(all, dependency{key, v, start, end})
+				if n := bytes.IndexByte(data[before:end], '"'); n >= 0 {
+					all = append(all, dependency{key, v, before + n, end})
 				}
 			}
 		}

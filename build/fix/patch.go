@@ -137,6 +137,16 @@ func (p *Patch) Diff() string {
 		edits    []Edit
 	}
 	var hunks []hunk
+	// whole makes a hunk end where a line does: what is put in or taken out may end within one.
+	whole := func(h *hunk) {
+		for h.to < len(starts) {
+			after := splice(p.data, begin(h.from), begin(h.to), h.edits)
+			if len(after) == 0 || after[len(after)-1] == '\n' {
+				return
+			}
+			h.to++
+		}
+	}
 	for _, e := range p.sorted() {
 		from, to := lineOf(e.Start), lineOf(max(e.End-1, e.Start))+1
 		if e.Start == e.End && e.Start == begin(from) && strings.HasSuffix(e.Text, "\n") {
@@ -145,12 +155,13 @@ func (p *Patch) Diff() string {
 		if e.Start == len(p.data) && len(p.data) > 0 && p.data[len(p.data)-1] == '\n' {
 			from, to = len(starts), len(starts)
 		}
-		if n := len(hunks) - 1; n >= 0 && from < hunks[n].to || n >= 0 && from == hunks[n].to && from == hunks[n].from {
+		if n := len(hunks) - 1; n >= 0 && from <= hunks[n].to {
 			hunks[n].to = max(hunks[n].to, to)
 			hunks[n].edits = append(hunks[n].edits, e)
-			continue
+		} else {
+			hunks = append(hunks, hunk{from, to, []Edit{e}})
 		}
-		hunks = append(hunks, hunk{from, to, []Edit{e}})
+		whole(&hunks[len(hunks)-1])
 	}
 	var out strings.Builder
 	name := filepath.ToSlash(p.Path)
