@@ -183,7 +183,7 @@ func (a *app) gateTarget(ctx context.Context, g *gateFlags, set *policy.Set, tar
 	}
 	t := &gatedTarget{
 		Target: target, Artifact: gatedArtifact{result.Artifact.Type, result.Artifact.Name, result.Artifact.Digest},
-		Verdict: e.Verdict, Guardrails: e.Guardrails, Exceptions: e.Exceptions, Fixes: fixes(e), Live: live, Unread: unreadOf(subject), At: e.At,
+		Verdict: e.Verdict, Guardrails: e.Guardrails, Exceptions: e.Exceptions, Fixes: a.gateFixes(ctx, result, e), Live: live, Unread: unreadOf(subject), At: e.At,
 		scan: result.Result,
 	}
 	return t, nil

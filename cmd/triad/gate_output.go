@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -11,49 +10,6 @@ import (
 
 	"github.com/triad-security/triad/policy"
 )
-
-// gateFix is a change and what it would remove.
-type gateFix struct {
-	Change string `json:"change"`
-	// Removes are the findings that refuse or warn now and would be gone.
-	Removes []string `json:"removes"`
-	Path    string   `json:"path,omitempty"`
-}
-
-// fixes groups what refuses by the change that removes it, those that remove most first. Of a
-// package's fixed versions the rules name one for each finding; all that one package at one
-// place needs is one change.
-func fixes(e *policy.Evaluation) []gateFix {
-	type place struct{ name, path string }
-	index := map[place]int{}
-	out := []gateFix{}
-	for _, g := range e.Guardrails {
-		if g.Effect != policy.EffectRefuse && g.Effect != policy.EffectWarn {
-			continue
-		}
-		for _, r := range g.Reasons {
-			if r.Fix == "" {
-				continue
-			}
-			key, id, path := place{r.Fix, ""}, g.Guardrail, ""
-			if f := r.Finding; f != nil {
-				id, path = f.ID, f.Path
-				key.path = f.Path
-			}
-			i, seen := index[key]
-			if !seen {
-				i = len(out)
-				index[key] = i
-				out = append(out, gateFix{Change: r.Fix, Removes: []string{}, Path: path})
-			}
-			if !slices.Contains(out[i].Removes, id) {
-				out[i].Removes = append(out[i].Removes, id)
-			}
-		}
-	}
-	slices.SortStableFunc(out, func(a, b gateFix) int { return cmp.Compare(len(b.Removes), len(a.Removes)) })
-	return out
-}
 
 // maxShown bounds the reasons of one guardrail in the table; JSON has all.
 const maxShown = 20

@@ -102,6 +102,20 @@ func scanSubject(r *scan.Result) *policy.Subject {
 			*x.to = append(*x.to, policy.NewFinding(f))
 		}
 	}
+	// A VEX statement sets a finding aside for everybody. What an ignore file or a filter took
+	// out of a scan is the author's own choice: it stands before the gate, whose way out is an
+	// exception that somebody owns.
+	for _, x := range r.Suppressed {
+		switch {
+		case x.Suppression.Kind == triad.SuppressedByVEX:
+		case x.Vulnerability != nil:
+			s.Vulnerabilities = append(s.Vulnerabilities, policy.NewVulnerability(x.Vulnerability.Vulnerability))
+		case x.Finding != nil:
+			if to := findingsOf(s, x.Finding.Kind); to != nil {
+				*to = append(*to, policy.NewFinding(*x.Finding))
+			}
+		}
+	}
 	for _, u := range r.Unread {
 		s.Unread = append(s.Unread, policy.Unread(u))
 	}
@@ -126,6 +140,20 @@ func scanSubject(r *scan.Result) *policy.Subject {
 		}
 	}
 	return s
+}
+
+func findingsOf(s *policy.Subject, k triad.FindingKind) *[]policy.Finding {
+	switch k {
+	case triad.FindingMalware:
+		return &s.Malware
+	case triad.FindingSecret:
+		return &s.Secrets
+	case triad.FindingCode:
+		return &s.Code
+	case triad.FindingMisconfiguration:
+		return &s.Misconfigurations
+	}
+	return nil
 }
 
 func notScanned(r *scan.Result, section string) string {

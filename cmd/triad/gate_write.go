@@ -94,7 +94,7 @@ func refusedDocument(out *gated) *report.Document {
 // stops says whether a guardrail refuses or warns because of a finding.
 func (t *gatedTarget) stops(id, pkg, path string, line int) bool {
 	for _, g := range t.Guardrails {
-		if g.Effect != policy.EffectRefuse && g.Effect != policy.EffectWarn {
+		if !stopping(g.Effect) {
 			continue
 		}
 		for _, r := range g.Reasons {
