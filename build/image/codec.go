@@ -3,6 +3,7 @@ package image
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 )
 
 var errCodec = errors.New("damaged layer record")
@@ -11,6 +12,7 @@ var errCodec = errors.New("damaged layer record")
 // own part, folders first.
 func AppendLayer(b []byte, l *Layer) []byte {
 	t := l.names
+	b = slices.Grow(b, t.text.len+6*t.nodes.len) // near what follows, so that millions of names are not copied again and again
 	b = binary.AppendUvarint(b, uint64(t.nodes.len))
 	for i := uint32(0); int(i) < t.nodes.len; i++ {
 		n := t.node(i)
