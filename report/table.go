@@ -177,7 +177,7 @@ func packageTable(d *Document) string {
 	all := slices.Clone(d.Packages)
 	sort.SliceStable(all, func(i, j int) bool { return all[i].Name < all[j].Name })
 	for _, p := range all {
-		t.Row(line(p.Name, 80), line(p.Version, 60), line(p.Ecosystem, 40), line(p.Path, 60), line(p.Step, 48))
+		t.Row(line(p.Name, 80), line(p.Version, 60), line(p.Ecosystem, 40), line(p.Path, 60), brought(p.Origin, p.Dockerfile, p.Step, ""))
 	}
 	return t.String()
 }

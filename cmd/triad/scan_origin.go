@@ -53,14 +53,17 @@ func (a *app) trace(ctx context.Context, s *scanFlags, scanner *scan.Scanner, r 
 		return err
 	}
 	base, err := o.find(ctx, index, scanner, r)
-	if err != nil {
+	if err != nil && o.base != "" {
 		return err
+	}
+	if err != nil { // the scan itself is none the worse
+		a.say("base image not looked up: %v", err)
 	}
 	r.Mark(base, lines)
 	switch {
 	case o.mapping != nil && o.mapping.Reason != "":
 		a.say("%s: %s", o.dockerfile, o.mapping.Reason)
-	case base == nil && len(r.Artifact.Layers) > 0:
+	case base == nil && err == nil && len(r.Artifact.Layers) > 0:
 		a.say("base image not known: scan it once, or name it with --base or --dockerfile, and findings say whose they are")
 	}
 	if base != nil && base.Layers == 0 && base.Basis == origin.BasisAnnotation {
