@@ -92,7 +92,7 @@ func TestAStandardThatSaysTooLittleIsRefused(t *testing.T) {
 		"a name twice":     "registries: [{name: r.example.com}, {name: R.example.com/}]",
 		"no host":          "registries: [{name: shop/web}]",
 		"half an identity": "registries: [{name: r.example.com, signature: {identities: [{issuer: x}]}}]",
-		"an unknown word":  "registries: [{name: r.example.com, offical: true}]",
+		"an unknown word":  "registries: [{name: r.example.com, formal: true}]",
 		"no YAML":          "\t",
 	} {
 		if _, err := registry.Parse([]byte(text)); err == nil {
