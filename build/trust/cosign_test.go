@@ -13,11 +13,19 @@ import (
 // public trust root.
 var offline = []string{"--use-signing-config=false", "--tlog-upload=false"}
 
+// algorithms are tried with one registry each; where it stands changes nothing of a signature.
+func algorithms(registry string) []string {
+	if registry != "docker-registry" {
+		return []string{trust.AlgorithmECDSA}
+	}
+	return []string{trust.AlgorithmECDSA, trust.AlgorithmEd25519, trust.AlgorithmRSA}
+}
+
 func TestCosignAcceptsWhatTriadSigned(t *testing.T) {
 	cosign := cosigntest.New(t)
 	for registry, start := range registries {
 		address := start(t)
-		for _, algorithm := range []string{trust.AlgorithmECDSA, trust.AlgorithmEd25519, trust.AlgorithmRSA} {
+		for _, algorithm := range algorithms(registry) {
 			for form, forms := range map[string]trust.Forms{"bundle": trust.FormBundle, "tag": trust.FormTag} {
 				t.Run(registry+"/"+algorithm+"/"+form, func(t *testing.T) {
 					reference := address + "/shop/" + algorithm + "-" + form + ":1.0"
@@ -40,7 +48,7 @@ func TestTriadAcceptsWhatCosignSigned(t *testing.T) {
 	cosign := cosigntest.New(t)
 	for registry, start := range registries {
 		address := start(t)
-		for _, algorithm := range []string{trust.AlgorithmECDSA, trust.AlgorithmEd25519, trust.AlgorithmRSA} {
+		for _, algorithm := range algorithms(registry) {
 			for form, flag := range map[string]string{"bundle": "--new-bundle-format=true", "tag": "--new-bundle-format=false"} {
 				t.Run(registry+"/"+algorithm+"/"+form, func(t *testing.T) {
 					reference := address + "/shop/" + algorithm + "-" + form + ":1.0"

@@ -76,8 +76,8 @@ func (v *verifier) require(r Requirement, attestations []Statement) (ends time.T
 		if !isKind(a.PredicateType, r.Kind) {
 			continue
 		}
-		if r.Builder != "" && builderOf(a.body) != r.Builder {
-			reason = fmt.Sprintf("the %s says that %q built the image, not %q", r.Kind, clip(builderOf(a.body)), r.Builder)
+		if r.Builder != "" && a.builder != r.Builder {
+			reason = fmt.Sprintf("the %s says that %q built the image, not %q", r.Kind, clip(a.builder), r.Builder)
 			continue
 		}
 		if r.MaxAge == 0 {

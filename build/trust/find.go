@@ -12,11 +12,13 @@ import (
 	"github.com/triad-security/triad"
 )
 
-// found is what stands beside an image.
+// found counts what stands beside an image, and hands on one at a time: together they may
+// be more than fits into memory.
 type found struct {
-	candidates []*candidate
+	each func(*candidate)
 	// unread says of each that could not be read why.
 	unread []Rejection
+	count  int
 	bytes  int64
 }
 
@@ -29,7 +31,7 @@ func (f *found) add(size int64) error {
 	if f.bytes += size; f.bytes > maxTotalBytes {
 		return triad.Errorf(triad.CodeInvalid, "the signatures and attestations of the image have more than %d bytes", maxTotalBytes)
 	}
-	if n := len(f.candidates) + len(f.unread); n >= maxSignatures {
+	if f.count++; f.count > maxSignatures {
 		return tooMany()
 	}
 	return nil
@@ -39,11 +41,11 @@ func tooMany() error {
 	return triad.Errorf(triad.CodeInvalid, "the image has more than %d signatures and attestations", maxSignatures)
 }
 
-// find reads what stands beside an image in both forms. What is damaged is rejected one by
+// find reads what stands beside an image in both forms and hands each to a function. What is damaged is rejected one by
 // one; too much of it, and a registry that does not answer, is an error: the image is not
 // trusted then either.
-func (c *Client) find(ctx context.Context, image name.Digest) (*found, error) {
-	f := &found{}
+func (c *Client) find(ctx context.Context, image name.Digest, each func(*candidate)) (*found, error) {
+	f := &found{each: each}
 	if err := c.findBundles(ctx, image, f); err != nil {
 		return nil, err
 	}
@@ -118,7 +120,7 @@ func (c *Client) findBundle(ctx context.Context, image name.Digest, d v1.Descrip
 		return nil
 	}
 	candidate.source = source
-	f.candidates = append(f.candidates, candidate)
+	f.each(candidate)
 	return nil
 }
 
@@ -163,7 +165,7 @@ func (c *Client) findTagged(ctx context.Context, image name.Digest, suffix strin
 			continue
 		}
 		candidate.source = source
-		f.candidates = append(f.candidates, candidate)
+		f.each(candidate)
 	}
 	return nil
 }

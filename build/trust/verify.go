@@ -51,7 +51,7 @@ type Statement struct {
 	MadeAt      time.Time      `json:"made_at,omitzero"`
 	Annotations map[string]any `json:"annotations,omitempty"`
 
-	body []byte // the predicate
+	builder string // of a provenance
 }
 
 // Rejection is a signature or attestation that does not count.
@@ -132,12 +132,7 @@ type attested struct {
 
 // collect sorts what stands beside an image into what counts and what does not.
 func (v *verifier) collect(ctx context.Context, c *Client, image name.Digest, verdict *Verdict) error {
-	f, err := c.find(ctx, image)
-	if err != nil {
-		return err
-	}
-	verdict.Rejected = append(verdict.Rejected, f.unread...)
-	for _, candidate := range f.candidates {
+	f, err := c.find(ctx, image, func(candidate *candidate) {
 		s, err := v.check(candidate, hexOf(image))
 		switch {
 		case err != nil:
@@ -147,7 +142,11 @@ func (v *verifier) collect(ctx context.Context, c *Client, image name.Digest, ve
 		default:
 			verdict.Attestations = append(verdict.Attestations, *s)
 		}
+	})
+	if err != nil {
+		return err
 	}
+	verdict.Rejected = append(verdict.Rejected, f.unread...)
 	return nil
 }
 
@@ -187,7 +186,7 @@ func (v *verifier) check(c *candidate, imageHex string) (*Statement, error) {
 	if err := v.crypto(c, out, func() verify.ArtifactPolicyOption { return verify.WithArtifactDigest("sha256", digest) }); err != nil {
 		return nil, err
 	}
-	out.PredicateType, out.body = s.PredicateType, s.Predicate
+	out.PredicateType = s.PredicateType
 	for _, subject := range s.Subject {
 		if subject.Digest["sha256"] == imageHex && len(subject.Annotations) > 0 {
 			out.Annotations = subject.Annotations
@@ -197,6 +196,9 @@ func (v *verifier) check(c *candidate, imageHex string) (*Statement, error) {
 		return out, v.annotated(out)
 	}
 	out.MadeAt = madeAt(s.PredicateType, s.Predicate)
+	if isKind(s.PredicateType, KindProvenance) {
+		out.builder = builderOf(s.Predicate)
+	}
 	return out, nil
 }
 

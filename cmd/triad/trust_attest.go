@@ -64,16 +64,18 @@ the one for Linux on this machine's architecture; attest the digest of another f
 			if err != nil {
 				return err
 			}
-			image, err := s.client.Resolve(cmd.Context(), args[0])
+			ctx, cancel := context.WithTimeout(cmd.Context(), scans.timeout)
+			defer cancel()
+			image, err := s.client.Resolve(ctx, args[0])
 			if err != nil {
 				return err
 			}
-			predicates, err := a.predicates(cmd.Context(), image, s.client.Insecure, kinds, predicateFile, build, scans)
+			predicates, err := a.predicates(ctx, image, s.client.Insecure, kinds, predicateFile, build, scans)
 			if err != nil {
 				return err
 			}
 			for _, p := range predicates {
-				if err := a.attest(cmd.Context(), &s.client, image, signer, forms, p, replace); err != nil {
+				if err := a.attest(ctx, &s.client, image, signer, forms, p, replace); err != nil {
 					return err
 				}
 				a.say("attested %s of %s", p.Type, image.Name())

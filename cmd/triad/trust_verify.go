@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -19,7 +21,7 @@ func newTrustVerifyCommand(a *app) *cobra.Command {
 	var identity trust.Identity
 	var policyFile, builder string
 	var attestations, pairs []string
-	var maxAge time.Duration
+	var maxAge, timeout time.Duration
 	var noCache bool
 	cmd := &cobra.Command{
 		Use:   "verify REFERENCE…",
@@ -52,9 +54,14 @@ status is 2 when an image is refused, 1 when it could not be found out.`,
 					a.say("verdicts are not kept: %v", err)
 				}
 			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			defer cancel()
 			verdicts, refused := []*trust.Verdict{}, false
 			for _, reference := range args {
-				v, err := verifier.Verify(cmd.Context(), reference)
+				v, err := verifier.Verify(ctx, reference)
+				if errors.Is(err, context.DeadlineExceeded) {
+					return triad.Errorf(triad.CodeUnavailable, "not done after %s; give more with --timeout", timeout)
+				}
 				if v == nil {
 					return err
 				}
@@ -89,6 +96,7 @@ status is 2 when an image is refused, 1 when it could not be found out.`,
 	flags.BoolVar(&f.RequireLog, "require-log", false, "want an entry in a transparency log of --trust-root for signatures with a key too")
 	flags.BoolVar(&f.IgnoreLog, "ignore-log", false, "accept certificates without a log entry where a timestamp authority witnessed the time")
 	flags.BoolVar(&f.IgnoreSCT, "ignore-sct", false, "accept certificates that are in no certificate transparency log")
+	flags.DurationVar(&timeout, "timeout", 5*time.Minute, "give up after this time")
 	flags.BoolVar(&noCache, "no-cache", false, "neither use nor keep verdicts")
 	return cmd
 }
