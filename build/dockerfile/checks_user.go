@@ -125,11 +125,11 @@ var userChecks = []check{
 		Title: "A list that is no JSON",
 		Why:   "With single quotes or a missing comma it is no list: the builder hands the brackets to the shell, which fails when the container starts.",
 		Fix:   "write a JSON list with double quotes: CMD [\"nginx\", \"-t\"]",
-		Bad:   "FROM debian:12\nCMD ['nginx', '-t']\n", Good: "FROM debian:12\nCMD [\"nginx\", \"-t\"]\n",
+		Bad:   "FROM debian:12\nCMD ['nginx', '-t']\n", Good: "FROM debian:12\nENTRYPOINT []\nCMD [\"nginx\", \"-t\"]\n",
 		names: []string{"CMD", "ENTRYPOINT", "RUN", "SHELL", "VOLUME"},
 		instruction: func(_ *File, i *Instruction) []place {
 			text := i.Args
-			if i.IsExec && len(i.Exec) > 0 || !strings.HasPrefix(text, "[") || !strings.HasSuffix(text, "]") || strings.HasPrefix(text, "[ -") || strings.HasPrefix(text, "[[") {
+			if i.IsExec || !strings.HasPrefix(text, "[") || !strings.HasSuffix(text, "]") || strings.HasPrefix(text, "[ -") || strings.HasPrefix(text, "[[") {
 				if i.Name != "SHELL" || i.IsExec {
 					return nil
 				}

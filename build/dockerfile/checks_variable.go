@@ -140,14 +140,14 @@ var variableChecks = []check{
 
 // inherited names may come from the base image, or from the builder.
 func inherited(name string, s *Stage) bool {
-	if slices.Contains(proxyArgs, strings.ToUpper(name)) {
+	if name == "PATH" || slices.Contains(proxyArgs, strings.ToUpper(name)) { // every build has these
 		return true
 	}
 	if slices.Contains(platformArgs, name) {
 		return false // these need an ARG in the stage
 	}
 	if s.Base().external() { // its ENV is not in the file
-		return name == "PATH" || name == "HOME" || name == "LD_LIBRARY_PATH" || name == "PYTHONPATH" || name == "GOPATH" || baseSets(name)
+		return name == "HOME" || name == "LD_LIBRARY_PATH" || name == "PYTHONPATH" || name == "GOPATH" || baseSets(name)
 	}
 	return false
 }
