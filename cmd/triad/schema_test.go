@@ -130,6 +130,9 @@ func differences(s *jsonschema.Schema, typ reflect.Type, at string) (out []strin
 	seen := map[string]bool{}
 	for _, f := range jsonFields(typ) {
 		key, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if key == "-" && options == "" {
+			continue
+		}
 		if seen[key] {
 			continue // the outer field of this name is the one that is written
 		}
