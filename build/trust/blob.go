@@ -21,6 +21,6 @@ func (k *Key) SignBlob(message []byte) ([]byte, error) {
 }
 
 // VerifyBlob checks what SignBlob or cosign made.
-func (p *PublicKey) VerifyBlob(message, signature []byte) error {
-	return keyVerifier{p.key}.VerifySignature(bytes.NewReader(signature), bytes.NewReader(message))
+func (k *PublicKey) VerifyBlob(message, signature []byte) error {
+	return keyVerifier{k.key}.VerifySignature(bytes.NewReader(signature), bytes.NewReader(message))
 }

@@ -55,7 +55,7 @@ func layers(t testing.TB, tag name.Tag) (all []layer) {
 // put writes layers under a tag.
 func put(t testing.TB, tag name.Tag, all ...layer) {
 	t.Helper()
-	var img v1.Image = mutate.MediaType(empty.Image, types.OCIManifestSchema1)
+	img := mutate.MediaType(empty.Image, types.OCIManifestSchema1)
 	var addenda []mutate.Addendum
 	for _, l := range all {
 		addenda = append(addenda, mutate.Addendum{Layer: static.NewLayer(l.content, l.kind), Annotations: l.annotations, MediaType: l.kind})
@@ -70,7 +70,7 @@ func put(t testing.TB, tag name.Tag, all ...layer) {
 func refer(t testing.TB, image name.Digest, data []byte, kind types.MediaType) {
 	t.Helper()
 	subject := must(remote.Head(image))
-	var img v1.Image = mutate.MediaType(empty.Image, types.OCIManifestSchema1)
+	img := mutate.MediaType(empty.Image, types.OCIManifestSchema1)
 	img = must(mutate.Append(img, mutate.Addendum{Layer: static.NewLayer(data, kind), MediaType: kind}))
 	img = mutate.ConfigMediaType(img, kind) // its artifact type, to registries that read it there
 	img = mutate.Subject(img, *subject).(v1.Image)
