@@ -164,6 +164,9 @@ func ndb(t testing.TB, file string) []byte {
 		le.PutUint32(slot[12:], uint32(len(blob)/16))
 		b = append(b, blob...)
 	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 	return b
 }
 

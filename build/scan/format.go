@@ -150,9 +150,6 @@ func lock(purl, osv string, make func(*cpb.PluginConfig) (filesystem.Extractor, 
 // isLock reports whether the kind is a lock file or manifest.
 func (k kind) isLock() bool { f := formats[k]; return f != nil && f.lock }
 
-// language: packages of a language, installed.
-func (k kind) language() bool { f := formats[k]; return f != nil && !f.lock && !f.system }
-
 // language fills in what a language's package has, named as OSV's records name it.
 func language(p *Package, k kind) {
 	f := formats[k]
