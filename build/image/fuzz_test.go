@@ -25,7 +25,7 @@ func FuzzManifest(f *testing.F) {
 
 // FuzzConfig opens image configs: what is known of the layers has to fit the manifest.
 func FuzzConfig(f *testing.F) {
-	f.Add([]byte(`{"os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:` + fmt.Sprintf("%064d", 0) + `"]},"history":[{"created_by":"/bin/sh -c #(nop) CMD [\"x\"]","empty_layer":true},{"created_by":"RUN a # buildkit"}],"config":{"Env":["A=b","C"],"Labels":{"a":"b"},"ExposedPorts":{"80/tcp":{}}}}`), 1)
+	f.Add([]byte(`{"os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:`+fmt.Sprintf("%064d", 0)+`"]},"history":[{"created_by":"/bin/sh -c #(nop) CMD [\"x\"]","empty_layer":true},{"created_by":"RUN a # buildkit"}],"config":{"Env":["A=b","C"],"Labels":{"a":"b"},"ExposedPorts":{"80/tcp":{}}}}`), 1)
 	f.Add([]byte(`{"rootfs":{"diff_ids":[null,""]},"history":[{}]}`), 2)
 	f.Fuzz(func(t *testing.T, data []byte, layers int) {
 		if layers < 0 || layers > 2*maxLayers {
