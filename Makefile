@@ -15,7 +15,7 @@ up: build ## build and run the platform here
 demo: build ## the same, beside a small bundled estate
 	bin/triad up --demo
 
-build: console ## bin/triad and bin/triad-node
+build: console ## bin/triad and bin/triad-code
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 console: console/dist/app/index.html

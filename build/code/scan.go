@@ -268,7 +268,7 @@ func (s *scan) hear(r io.Reader, module string) (done bool, err error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 4096), maxLine)
 	for lines.Scan() {
-		var m message
+		var m Message
 		if err := json.Unmarshal(lines.Bytes(), &m); err != nil {
 			return false, errors.New("the worker does not say what it should")
 		}
@@ -288,7 +288,7 @@ func (s *scan) hear(r io.Reader, module string) (done bool, err error) {
 }
 
 // finding translates an issue. gosec's severity counts one less where gosec itself is not sure.
-func (f *found) finding(module string) triad.Finding {
+func (f *Found) finding(module string) triad.Finding {
 	severity := map[string]string{"HIGH": "high", "MEDIUM": "medium"}[f.Severity]
 	if f.Confidence == "LOW" {
 		severity = map[string]string{"high": "medium"}[severity]
@@ -383,4 +383,9 @@ func (t *tail) text(dir string) string {
 		}
 	}
 	return ""
+}
+
+// relativeText takes the module's own folder out of a message.
+func relativeText(s, dir string) string {
+	return strings.ReplaceAll(s, dir+string(filepath.Separator), "")
 }

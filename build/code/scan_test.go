@@ -1,10 +1,10 @@
 package code
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,12 +18,6 @@ import (
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 {
 		switch os.Args[1] {
-		case "code-worker":
-			if err := Work(context.Background(), os.Args[2], os.Stdout); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				os.Exit(1)
-			}
-			os.Exit(0)
 		case "probe-network":
 			_, err := net.DialTimeout("udp", "192.0.2.1:53", time.Second)
 			fmt.Printf(`{"unread":"network: %v"}`+"\n"+`{"done":true}`+"\n", err == nil)
@@ -47,6 +41,13 @@ func TestMain(m *testing.M) {
 
 func worker(t *testing.T, name string) []string {
 	t.Helper()
+	if name == "triad-code" { // the real one
+		program := filepath.Join(t.TempDir(), "triad-code")
+		if out, err := exec.Command("go", "build", "-o", program, "../../cmd/triad-code").CombinedOutput(); err != nil {
+			t.Fatalf("building triad-code: %v\n%s", err, out)
+		}
+		return []string{program}
+	}
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -142,7 +143,7 @@ func TestGoCodeIsAnalysedInAProcessThatWritesNothing(t *testing.T) {
 	})
 	before := snapshot(t, dir)
 	var said []string
-	found, unread := scanned(t, dir, Options{Worker: worker(t, "code-worker"), Say: func(f string, a ...any) { said = append(said, fmt.Sprintf(f, a...)) }})
+	found, unread := scanned(t, dir, Options{Worker: worker(t, "triad-code"), Say: func(f string, a ...any) { said = append(said, fmt.Sprintf(f, a...)) }})
 	want := []string{
 		"G204 high main.go:12 CWE-78", "G401 medium main.go:11 CWE-328", "G501 medium main.go:4 CWE-327", "G505 medium tool/tool.go:3 CWE-327",
 	}

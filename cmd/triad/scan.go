@@ -71,7 +71,7 @@ With --keep, or when --data or --server is given, the result also goes into the 
 	f.IntVar(&s.exitCode, "exit-code", 0, "exit status when there are findings of any kind at or over --fail-on")
 	f.BoolVar(&s.keep, "keep", false, "keep the result in the estate")
 	f.BoolVar(&s.packages, "packages", false, "list the packages in the table too")
-	cmd.AddCommand(newScanImageCommand(a, s), newScanDirCommand(a, s), newScanRepoCommand(a, s), newScanSBOMCommand(a, s), newScanRegistryCommand(a, s), newCodeWorkerCommand())
+	cmd.AddCommand(newScanImageCommand(a, s), newScanDirCommand(a, s), newScanRepoCommand(a, s), newScanSBOMCommand(a, s), newScanRegistryCommand(a, s))
 	return cmd
 }
 

@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/triad-security/triad"
@@ -41,11 +41,13 @@ func (a *app) analyseCode(ctx context.Context, s *scanFlags, result *scan.Result
 	var err error
 	switch asked := s.content.wants("code"); {
 	case asked && result.Artifact.Type == scan.ArtifactDir:
-		exe, problem := os.Executable()
-		if problem != nil {
-			return fmt.Errorf("finding this program, to start it again as a worker: %w", problem)
+		analyser, missing := codeAnalyser()
+		if missing != nil {
+			findings, unread, err = code.Results(rootOf(result), o)
+			unread = append(unread, triad.Unread{Section: inspect.SectionCode, Reason: missing.Error()})
+			break
 		}
-		o.Worker = []string{exe, "scan", codeWorker}
+		o.Worker = []string{analyser}
 		findings, unread, err = code.Scan(ctx, result.Artifact.Name, o)
 	case asked || len(o.SARIF) > 0:
 		findings, unread, err = code.Results(rootOf(result), o)
@@ -69,12 +71,20 @@ func rootOf(r *scan.Result) string {
 	return ""
 }
 
-const codeWorker = "code-worker"
-
-// newCodeWorkerCommand is what scan starts as a child to run gosec, without network.
-func newCodeWorkerCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: codeWorker + " DIR", Short: "Analyse one Go module (started by scan)", Hidden: true, Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return code.Work(cmd.Context(), args[0], os.Stdout) },
+// codeAnalyser finds triad-code: beside this program, else in PATH.
+func codeAnalyser() (string, error) {
+	const program = "triad-code"
+	if exe, err := os.Executable(); err == nil {
+		if exe, err = filepath.EvalSymlinks(exe); err == nil {
+			beside := filepath.Join(filepath.Dir(exe), program)
+			if info, err := os.Stat(beside); err == nil && info.Mode().IsRegular() {
+				return beside, nil
+			}
+		}
 	}
+	path, err := exec.LookPath(program)
+	if err != nil {
+		return "", errors.New(program + ", which runs gosec, is neither beside triad nor in PATH: make build makes both, and so does go install ./cmd/...")
+	}
+	return path, nil
 }

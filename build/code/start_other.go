@@ -22,5 +22,3 @@ func kill(cmd *exec.Cmd) {
 		_ = cmd.Process.Kill()
 	}
 }
-
-func limitAddresses(int64) {}

@@ -1,4 +1,4 @@
-package code
+package worker
 
 import (
 	"cmp"
@@ -21,32 +21,12 @@ import (
 	"github.com/securego/gosec/v2/issue"
 	"github.com/securego/gosec/v2/rules"
 	"golang.org/x/tools/go/packages"
+
+	"github.com/triad-security/triad/build/code"
 )
 
 // batch is how many packages are held with their syntax at once.
 const batch = 40
-
-// message is one line that the worker says.
-type message struct {
-	Issue *found `json:"issue,omitempty"`
-	// Unread names a package, and why it could not be looked at whole.
-	Unread string `json:"unread,omitempty"`
-	// Done ends a module that was looked at to its end.
-	Done       bool `json:"done,omitempty"`
-	Packages   int  `json:"packages,omitempty"`
-	Suppressed int  `json:"suppressed,omitempty"`
-}
-
-// found is one issue of gosec.
-type found struct {
-	Rule       string `json:"rule"`
-	What       string `json:"what"`
-	Severity   string `json:"severity"`
-	Confidence string `json:"confidence"`
-	CWE        string `json:"cwe,omitempty"`
-	File       string `json:"file"` // relative to the module
-	Line       int    `json:"line"`
-}
 
 // Work analyses the Go module in dir and writes a message per line. It is what the child
 // process does: it runs the Go command on foreign code, so it must have no network.
@@ -62,7 +42,7 @@ func Work(ctx context.Context, dir string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	done := message{Done: true}
+	done := code.Message{Done: true}
 	for len(names) > 0 {
 		n := min(batch, len(names))
 		loaded, err := packages.Load(&packages.Config{Context: ctx, Mode: gosec.LoadMode, Dir: dir, Env: os.Environ()}, names[:n]...)
@@ -116,7 +96,7 @@ func examine(p *packages.Package, dir string, out *json.Encoder) (suppressed int
 		if n > 1 {
 			reason += fmt.Sprintf(" (and %d more)", n-1)
 		}
-		if err := out.Encode(message{Unread: p.PkgPath + ": " + clip(reason, maxText)}); err != nil {
+		if err := out.Encode(code.Message{Unread: p.PkgPath + ": " + reason}); err != nil {
 			return 0, err
 		}
 	}
@@ -125,7 +105,7 @@ func examine(p *packages.Package, dir string, out *json.Encoder) (suppressed int
 	}
 	issues, err := check(p)
 	if err != nil {
-		return 0, out.Encode(message{Unread: p.PkgPath + ": " + clip(err.Error(), maxText)})
+		return 0, out.Encode(code.Message{Unread: p.PkgPath + ": " + err.Error()})
 	}
 	plain := nosec(p)
 	for _, i := range issues {
@@ -139,14 +119,14 @@ func examine(p *packages.Package, dir string, out *json.Encoder) (suppressed int
 		if err != nil || strings.HasPrefix(name, "..") {
 			continue // made by the Go command, as for tests
 		}
-		f := found{
+		f := code.Found{
 			Rule: i.RuleID, What: i.What, Severity: i.Severity.String(), Confidence: i.Confidence.String(),
 			File: filepath.ToSlash(name), Line: number,
 		}
 		if i.Cwe != nil {
 			f.CWE = i.Cwe.ID
 		}
-		if err := out.Encode(message{Issue: &f}); err != nil {
+		if err := out.Encode(code.Message{Issue: &f}); err != nil {
 			return suppressed, err
 		}
 	}
