@@ -152,14 +152,24 @@ func aptBase(t *testing.T) v1.Image {
 	status := "Package: apt\nStatus: install ok installed\nArchitecture: all\nVersion: 2.6.1\nMaintainer: x <x@example.com>\nDescription: x\n\n" +
 		"Package: demo-lib\nStatus: install ok installed\nArchitecture: all\nVersion: 1.0-1\nMaintainer: x <x@example.com>\nDescription: x\n"
 	entries := []entry{
-		{"tmp/", nil, 0o1777}, {"var/lib/dpkg/updates/", nil, 0o755}, {"var/lib/dpkg/triggers/", nil, 0o755}, {"var/log/apt/", nil, 0o755},
-		{"var/lib/apt/lists/partial/", nil, 0o755}, {"var/cache/apt/archives/partial/", nil, 0o755}, {"etc/apt/apt.conf.d/", nil, 0o755}, {"etc/apt/preferences.d/", nil, 0o755},
+		{"tmp/", nil, 0o1777},
+		{"var/lib/dpkg/updates/", nil, 0o755},
+		{"var/lib/dpkg/triggers/", nil, 0o755},
+		{"var/log/apt/", nil, 0o755},
+		{"var/lib/apt/lists/partial/", nil, 0o755},
+		{"var/cache/apt/archives/partial/", nil, 0o755},
+		{"etc/apt/apt.conf.d/", nil, 0o755},
+		{"etc/apt/preferences.d/", nil, 0o755},
 		{"etc/os-release", []byte("ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n"), 0o644},
-		{"etc/passwd", []byte("root:x:0:0:root:/root:/bin/sh\n"), 0o644}, {"etc/group", []byte("root:x:0:\n"), 0o644},
+		{"etc/passwd", []byte("root:x:0:0:root:/root:/bin/sh\n"), 0o644},
+		{"etc/group", []byte("root:x:0:\n"), 0o644},
 		{"etc/apt/sources.list", []byte("deb [trusted=yes] file:/repository ./\n"), 0o644},
 		{"etc/apt/apt.conf.d/test", []byte("APT::Sandbox::User \"root\";\n"), 0o644},
-		{"var/lib/dpkg/status", []byte(status), 0o644}, {"var/lib/dpkg/available", nil, 0o644},
-		{"var/lib/dpkg/info/demo-lib.list", []byte("/.\n"), 0o644}, {"var/lib/dpkg/info/apt.list", []byte("/.\n"), 0o644}, {"var/lib/dpkg/info/format", []byte("1\n"), 0o644},
+		{"var/lib/dpkg/status", []byte(status), 0o644},
+		{"var/lib/dpkg/available", nil, 0o644},
+		{"var/lib/dpkg/info/demo-lib.list", []byte("/.\n"), 0o644},
+		{"var/lib/dpkg/info/apt.list", []byte("/.\n"), 0o644},
+		{"var/lib/dpkg/info/format", []byte("1\n"), 0o644},
 	}
 	var index strings.Builder
 	for _, p := range []string{"demo-lib 1.0-2", "demo-tool 1.0-1", "demo-tool 1.0-2"} {
