@@ -156,7 +156,7 @@ func (a *app) examine(ctx context.Context, s *scanFlags, run func(context.Contex
 	if err != nil {
 		return nil, err
 	}
-	inspectors, err := s.content.inspectors()
+	inspectors, err := s.content.inspectors() // made once, however many images are scanned
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/pflag"
 
@@ -19,6 +20,9 @@ type contentFlags struct {
 	malware  malware.Options
 	clamdMax int64 // MiB
 	code     codeFlags
+
+	mu   sync.Mutex
+	made []inspect.Inspector // of an earlier call, where they can be used again
 }
 
 // scanners are the classes of finding by the words that people give, and their sections.
@@ -46,6 +50,11 @@ func (c *contentFlags) wants(word string) bool { return slices.Contains(c.scanne
 
 // inspectors makes those that were asked for.
 func (c *contentFlags) inspectors() ([]inspect.Inspector, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.made != nil {
+		return c.made, nil
+	}
 	var words []string
 	for _, s := range scanners {
 		words = append(words, s.word)
@@ -69,6 +78,9 @@ func (c *contentFlags) inspectors() ([]inspect.Inspector, error) {
 	}
 	if c.wants("misconfig") {
 		all = append(all, dockerfile.NewInspector())
+	}
+	if c.malware.Clamd == "" { // what asks an engine remembers how it answered
+		c.made = all
 	}
 	return all, nil
 }
