@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,7 +40,10 @@ type scanFlags struct {
 
 	// dir is the folder that is scanned, whose ignore files count; empty is the working
 	// directory.
-	dir string
+	dir    string
+	mu     sync.Mutex
+	opened *image.Cache
+
 	// fetched says that what is scanned was fetched from elsewhere: its own ignore files do
 	// not count.
 	fetched bool
@@ -152,7 +156,7 @@ func (a *app) examine(ctx context.Context, s *scanFlags, run func(context.Contex
 	// its time and saves a fifth of its memory.
 	defer debug.SetGCPercent(debug.SetGCPercent(30))
 	releaseStart()
-	cache, err := scan.OpenCache(s.cacheDir)
+	cache, err := s.cache()
 	if err != nil {
 		return nil, err
 	}
@@ -180,6 +184,18 @@ func (a *app) examine(ctx context.Context, s *scanFlags, run func(context.Contex
 		return nil, err
 	}
 	return result, nil
+}
+
+// cache opens the scanner's cache, once however many images are scanned: opening tidies it up.
+func (s *scanFlags) cache() (*image.Cache, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.opened != nil {
+		return s.opened, nil
+	}
+	var err error
+	s.opened, err = scan.OpenCache(s.cacheDir)
+	return s.opened, err
 }
 
 // match looks the packages up in the advisories of the data directory. Without any the
