@@ -184,7 +184,7 @@ func (i *Instruction) scripts() []*script {
 }
 
 func (i *Instruction) execScripts() []*script {
-	text := strings.Join(i.Exec, " ")
+	var text string
 	if len(i.Exec) > 2 && (i.Exec[1] == "-c" || i.Exec[1] == "-ec" || i.Exec[1] == "-lc" || i.Exec[1] == "-exc") {
 		text = i.Exec[2]
 	} else {
