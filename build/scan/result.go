@@ -15,56 +15,82 @@ import (
 type Package struct{ triad.Package }
 
 // MarshalJSON writes the keys that programs build on, and no others.
-func (p Package) MarshalJSON() ([]byte, error) {
-	return plain(struct {
-		Name       string       `json:"name"`
-		Version    string       `json:"version"`
-		Ecosystem  string       `json:"ecosystem"`
-		PURL       string       `json:"purl"`
-		Layer      string       `json:"layer"`
-		Path       string       `json:"path"`
-		Step       string       `json:"step,omitempty"`
-		Owner      string       `json:"owner,omitempty"`
-		Dev        bool         `json:"dev,omitempty"`
-		Origin     triad.Origin `json:"origin,omitempty"`
-		Dockerfile string       `json:"dockerfile,omitempty"`
-	}{p.Name, p.Version, p.Ecosystem, p.PURL, p.Layer, p.Path, p.Step, p.Owner, p.Dev, p.Origin, p.Dockerfile})
+func (p Package) MarshalJSON() ([]byte, error) { return plain(p.json()) }
+
+func (p *Package) json() packageJSON {
+	return packageJSON{p.Name, p.Version, p.Ecosystem, p.PURL, p.Layer, p.Path, p.Step, p.Owner, p.Dev, p.Origin, p.Dockerfile}
+}
+
+type packageJSON struct {
+	Name       string       `json:"name"`
+	Version    string       `json:"version"`
+	Ecosystem  string       `json:"ecosystem"`
+	PURL       string       `json:"purl"`
+	Layer      string       `json:"layer"`
+	Path       string       `json:"path"`
+	Step       string       `json:"step,omitempty"`
+	Owner      string       `json:"owner,omitempty"`
+	Dev        bool         `json:"dev,omitempty"`
+	Origin     triad.Origin `json:"origin,omitempty"`
+	Dockerfile string       `json:"dockerfile,omitempty"`
 }
 
 // Vulnerability is one advisory that applies to one package.
 type Vulnerability struct{ triad.Vulnerability }
 
 // MarshalJSON writes the keys that programs build on, and no others.
-func (v Vulnerability) MarshalJSON() ([]byte, error) {
+func (v Vulnerability) MarshalJSON() ([]byte, error) { return plain(v.json()) }
+
+func (v *Vulnerability) json() vulnerabilityJSON {
 	aliases := v.Aliases
 	if aliases == nil {
 		aliases = []string{}
 	}
-	return plain(struct {
-		ID         string              `json:"id"`
-		Aliases    []string            `json:"aliases"`
-		Package    string              `json:"package"`
-		Version    string              `json:"version"`
-		Fixed      string              `json:"fixed"`
-		Severity   string              `json:"severity"`
-		CVSS       float64             `json:"cvss"`
-		EPSS       float64             `json:"epss"`
-		KEV        bool                `json:"kev"`
-		Layer      string              `json:"layer"`
-		PURL       string              `json:"purl,omitempty"`
-		Path       string              `json:"path,omitempty"`
-		Step       string              `json:"step,omitempty"`
-		Origin     triad.Origin        `json:"origin,omitempty"`
-		Dockerfile string              `json:"dockerfile,omitempty"`
-		Linked     *bool               `json:"linked,omitempty"`
-		Symbols    []string            `json:"symbols,omitempty"`
-		Advisory   string              `json:"advisory,omitempty"`
-		Rule       string              `json:"rule,omitempty"`
-		VEX        *triad.VEXStatement `json:"vex,omitempty"`
-	}{
+	return vulnerabilityJSON{
 		v.ID, aliases, v.Package, v.Version, v.Fixed, v.Severity, v.CVSS, v.EPSS, v.KEV, v.Layer,
 		v.PURL, v.Path, v.Step, v.Origin, v.Dockerfile, v.Linked, v.Symbols, v.Advisory, v.Rule, v.VEX,
-	})
+	}
+}
+
+type vulnerabilityJSON struct {
+	ID         string              `json:"id"`
+	Aliases    []string            `json:"aliases"`
+	Package    string              `json:"package"`
+	Version    string              `json:"version"`
+	Fixed      string              `json:"fixed"`
+	Severity   string              `json:"severity"`
+	CVSS       float64             `json:"cvss"`
+	EPSS       float64             `json:"epss"`
+	KEV        bool                `json:"kev"`
+	Layer      string              `json:"layer"`
+	PURL       string              `json:"purl,omitempty"`
+	Path       string              `json:"path,omitempty"`
+	Step       string              `json:"step,omitempty"`
+	Origin     triad.Origin        `json:"origin,omitempty"`
+	Dockerfile string              `json:"dockerfile,omitempty"`
+	Linked     *bool               `json:"linked,omitempty"`
+	Symbols    []string            `json:"symbols,omitempty"`
+	Advisory   string              `json:"advisory,omitempty"`
+	Rule       string              `json:"rule,omitempty"`
+	VEX        *triad.VEXStatement `json:"vex,omitempty"`
+}
+
+// JSON is the result as encoding/json writes it fastest: thousands of rows that each marshal
+// themselves are written three times over.
+func (r *Result) JSON() any {
+	type rows Result // without its fields of rows, which the outer ones hide
+	out := struct {
+		*rows
+		Packages        []packageJSON       `json:"packages"`
+		Vulnerabilities []vulnerabilityJSON `json:"vulnerabilities"`
+	}{(*rows)(r), make([]packageJSON, len(r.Packages)), make([]vulnerabilityJSON, len(r.Vulnerabilities))}
+	for i := range r.Packages {
+		out.Packages[i] = r.Packages[i].json()
+	}
+	for i := range r.Vulnerabilities {
+		out.Vulnerabilities[i] = r.Vulnerabilities[i].json()
+	}
+	return out
 }
 
 // plain is json.Marshal without the escapes for HTML: package URLs are full of "&".

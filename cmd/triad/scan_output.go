@@ -69,7 +69,7 @@ func scanRules(scanned []string) []report.Rule {
 
 // writeScan writes a scan's result in the format that was asked for.
 func (a *app) writeScan(s *scanFlags, r *scan.Result, d *report.Document, b *report.Baseline) error {
-	return a.result(r,
+	return a.result(r.JSON(),
 		func(w io.Writer) error {
 			return report.Table(w, d, report.TableOptions{Packages: s.packages, Suppressed: s.filters.showSet, Baseline: b})
 		},
