@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"bytes"
 	"encoding/json"
 
 	"github.com/triad-security/triad/build/image"
@@ -15,11 +16,19 @@ func (s *Scanner) keepMetadata(id string, img *image.Image) error {
 		return err
 	}
 	if img.ManifestDigest != "" { // what an engine with containerd's store calls the image
-		if err := s.Cache.Put(img.ManifestDigest, data); err != nil {
+		if err := s.put(img.ManifestDigest, data); err != nil {
 			return err
 		}
 	}
-	return s.Cache.Put(id, data)
+	return s.put(id, data)
+}
+
+// put keeps what the cache does not hold already.
+func (s *Scanner) put(key string, data []byte) error {
+	if kept, ok := s.Cache.Get(key); ok && bytes.Equal(kept, data) {
+		return nil
+	}
+	return s.Cache.Put(key, data)
 }
 
 func (s *Scanner) metadata(id string) (image.Metadata, bool) {

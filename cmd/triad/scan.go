@@ -176,7 +176,7 @@ func (a *app) examine(ctx context.Context, s *scanFlags, run func(context.Contex
 		return nil, err
 	}
 	if s.content.wants("vuln") {
-		if err := a.match(ctx, result); err != nil {
+		if err := a.match(ctx, cache, result); err != nil {
 			return nil, err
 		}
 	}
@@ -200,7 +200,7 @@ func (s *scanFlags) cache() (*image.Cache, error) {
 
 // match looks the packages up in the advisories of the data directory. Without any the
 // vulnerabilities are unread, not none.
-func (a *app) match(ctx context.Context, result *scan.Result) error {
+func (a *app) match(ctx context.Context, cache *image.Cache, result *scan.Result) error {
 	db, err := advisory.Open(datadir.Dir(a.data).Advisories())
 	if errors.Is(err, advisory.ErrNone) {
 		result.Unread = append(result.Unread, triad.Unread{Section: "vulnerabilities", Reason: err.Error()})
@@ -210,25 +210,10 @@ func (a *app) match(ctx context.Context, result *scan.Result) error {
 		return err
 	}
 	defer func() { _ = db.Close() }()
-	checked := &checker{Matcher: match.New(db)}
+	checked := &checker{Matcher: match.New(db), cache: cache}
 	if err := result.Match(ctx, checked); err != nil {
 		return err
 	}
 	result.Unread = append(result.Unread, checked.unread...)
 	return nil
-}
-
-// checker is a matcher that also says what it could not compare.
-type checker struct {
-	*match.Matcher
-	unread []triad.Unread
-}
-
-func (c *checker) Match(ctx context.Context, packages []triad.Package) ([]triad.Vulnerability, error) {
-	r, err := c.Check(ctx, packages)
-	if err != nil {
-		return nil, err
-	}
-	c.unread = r.Unread()
-	return r.Vulnerabilities, nil
 }
