@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -104,10 +105,14 @@ func (a *app) result(v any, table func(io.Writer) error, others map[string]func(
 	case write != nil:
 	case a.format == "json":
 		write = func(w io.Writer) error {
-			enc := json.NewEncoder(w)
-			enc.SetIndent("", "  ")
+			var compact bytes.Buffer
+			enc := json.NewEncoder(&compact)
 			enc.SetEscapeHTML(false)
-			return enc.Encode(v)
+			if err := enc.Encode(v); err != nil {
+				return err
+			}
+			_, err := w.Write(indent(compact.Bytes()))
+			return err
 		}
 	case a.format == "table" && table != nil:
 		write = table
