@@ -16,6 +16,9 @@ import (
 // Dir scans a folder: a source tree, or the root of a machine or unpacked image. Nothing is
 // cached, since nothing says when a folder changes.
 func (s *Scanner) Dir(ctx context.Context, name string) (*Result, error) {
+	if s.BeforeRead != nil {
+		s.BeforeRead()
+	}
 	abs, err := filepath.Abs(name)
 	if err != nil {
 		return nil, err

@@ -98,6 +98,9 @@ func (s *Scanner) layer(ctx context.Context, l image.Layerer, failed error, j *j
 
 // read reads a layer for what is not known of it. It returns the layer's digest.
 func (s *Scanner) read(ctx context.Context, r io.Reader, read *layerRead, j *job) (string, error) {
+	if s.BeforeRead != nil {
+		s.BeforeRead()
+	}
 	var asked []inspect.Inspector
 	var index []int
 	for n, in := range j.able {

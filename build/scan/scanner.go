@@ -25,6 +25,8 @@ type Scanner struct {
 	Inspectors []inspect.Inspector
 	// Fresh reads every layer again and writes the cache anew.
 	Fresh bool
+	// BeforeRead, where set, is called before content is read, and not where all is known.
+	BeforeRead func()
 }
 
 // OpenCache opens the scanner's cache in a directory.

@@ -43,7 +43,7 @@ func corpus(kind string, size int) []byte {
 		}
 	case "words": // nothing but what the filter looks for
 		for len(b) < size {
-			b = append(b, words.words[r.Intn(len(words.words))].text...)
+			b = append(b, words().words[r.Intn(len(words().words))].text...)
 		}
 	case "passwords": // one line of names of passwords
 		b = bytes.Repeat([]byte("password=\"x\";"), size/13+1)

@@ -109,8 +109,8 @@ func MaskArguments(arguments []string) []string {
 // --name value.
 func options(data []byte) []assigned {
 	var all []assigned
-	words.scan(data, 0, len(data), func(pos, w int) {
-		if !slices.ContainsFunc(words.words[w].rules, func(r int) bool { return strings.HasSuffix(rules[r].id, "-assignment") }) {
+	words().scan(data, 0, len(data), func(pos, w int) {
+		if !slices.ContainsFunc(words().words[w].rules, func(r int) bool { return strings.HasSuffix(rules()[r].id, "-assignment") }) {
 			return
 		}
 		a, ok := readAssignment(data, pos)

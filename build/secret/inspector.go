@@ -21,7 +21,7 @@ func New() *Inspector { return &Inspector{} }
 func (*Inspector) Section() string { return inspect.SectionSecrets }
 
 // Key names the rules.
-func (*Inspector) Key() string { return key }
+func (*Inspector) Key() string { return key() }
 
 // Ready is always: nothing but the content is needed.
 func (*Inspector) Ready(context.Context) error { return nil }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"sync"
 )
 
 // format reads a file whose form its name tells, and which is small: it is read whole.
@@ -34,19 +35,19 @@ func (s *sink) whole(end bool) {
 		return
 	}
 	for _, m := range s.named(s.buf) {
-		s.note(span{rule: namedRule}, m)
+		s.note(span{rule: namedRule()}, m)
 	}
 }
 
 // namedRule is the index of the rule that findings of named formats go by.
-var namedRule = func() int {
-	for i, r := range rules {
+var namedRule = sync.OnceValue(func() int {
+	for i, r := range rules() {
 		if r.id == "password-assignment" {
 			return i
 		}
 	}
 	panic("secret: no rule for passwords")
-}()
+})
 
 // netrc finds the passwords of ftp(1)'s .netrc: tokens in pairs, over any lines.
 func netrc(data []byte) []match {

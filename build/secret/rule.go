@@ -3,6 +3,7 @@ package secret
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"sync"
 )
 
 // Severities of findings.
@@ -55,17 +56,19 @@ const version = "1"
 // scalibr is the version of veles that is linked.
 const scalibr = "v0.5.3"
 
+// The rules and what is made of them: only a scan needs them, and making them takes longer
+// than most commands do.
 var (
-	rules = allRules()
-	words = newFilter(rules)
-	key   = rulesKey()
+	rules = sync.OnceValue(allRules)
+	words = sync.OnceValue(func() *filter { return newFilter(rules()) })
+	key   = sync.OnceValue(rulesKey)
 	// widest is how far before a word any rule looks.
-	widest = func() (n int) {
-		for _, r := range rules {
+	widest = sync.OnceValue(func() (n int) {
+		for _, r := range rules() {
 			n = max(n, r.before)
 		}
 		return n
-	}()
+	})
 )
 
 // allRules are the rules, the most certain first: of two secrets in one place the first counts.
@@ -90,7 +93,7 @@ func allRules() []*rule {
 // rulesKey names the rules, so that records made with others are not used.
 func rulesKey() string {
 	h := sha256.New()
-	for _, r := range rules {
+	for _, r := range rules() {
 		h.Write([]byte(r.id + "\n" + r.severity + "\n"))
 		for _, w := range r.words {
 			h.Write([]byte(w + "\n"))

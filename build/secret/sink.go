@@ -140,15 +140,15 @@ func (s *sink) look(end bool) {
 	}
 	to := len(s.buf)
 	if !end {
-		to -= words.longest
+		to -= words().longest
 	}
-	words.scan(s.buf, s.scanned, to, s.hit)
+	words().scan(s.buf, s.scanned, to, s.hit)
 	s.scanned = to
 	s.run(end)
 	if end {
 		return
 	}
-	keep := int64(to - widest - margin)
+	keep := int64(to - widest() - margin)
 	for _, sp := range s.spans {
 		keep = min(keep, sp.start-margin-s.offset)
 	}
@@ -172,8 +172,8 @@ func (s *sink) sniff() {
 // hit notes the rules of a word that the filter found.
 func (s *sink) hit(pos, w int) {
 	at := s.offset + int64(pos)
-	for _, r := range words.words[w].rules {
-		rule := rules[r]
+	for _, r := range words().words[w].rules {
+		rule := rules()[r]
 		if rule.classes != 0 && rule.classes&s.class == 0 || rule.own && s.class&third != 0 || s.class&published != 0 && rule.id == "private-key" {
 			continue
 		}
@@ -217,7 +217,7 @@ func (s *sink) run(end bool) {
 }
 
 func (s *sink) apply(sp span) {
-	rule := rules[sp.rule]
+	rule := rules()[sp.rule]
 	cost := sp.end - sp.start
 	if rule.at != nil {
 		// It mostly sees at once that this is none.
@@ -261,8 +261,8 @@ func (s *sink) note(sp span, m match) {
 	h.line = s.newline + bytes.Count(s.buf[:from], []byte("\n")) + 1
 	h.masked = mask(value, max(m.shown, 0))
 	h.length = len(value)
-	if rules[sp.rule].random {
-		h.print = fingerprint(rules[sp.rule].id, value)
+	if rules()[sp.rule].random {
+		h.print = fingerprint(rules()[sp.rule].id, value)
 	}
 	s.found = append(s.found, h)
 }
@@ -319,7 +319,7 @@ func findings(hits []hit, file string) []triad.Finding {
 
 // finding says what was found without saying the secret.
 func (h *hit) finding(file string) triad.Finding {
-	rule := rules[h.rule]
+	rule := rules()[h.rule]
 	f := triad.Finding{
 		Kind: triad.FindingSecret, ID: rule.id, Title: rule.title, Severity: rule.severity, Path: file, Line: h.line,
 		Fix: "Take it out of the build and out of the history, and have the issuer revoke it: whoever can pull this can read it.",
