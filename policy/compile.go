@@ -19,7 +19,7 @@ import (
 const maxRules = 50
 
 var (
-	severities = []string{"critical", "high", "medium", "low"}
+	severities = triad.Severities()[:4] // of a guardrail: somebody knows
 	names      = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$`)
 )
 

@@ -55,22 +55,8 @@ type Rule struct {
 	Help, URL string
 }
 
-// severities from the worst.
-var severities = []string{"critical", "high", "medium", "low", "unknown"}
-
-// Severities lists the words for severities, the worst first.
-func Severities() []string { return slices.Clone(severities) }
-
-// Rank is a severity's place among Severities; any other word is unknown.
-func Rank(severity string) int {
-	if i := slices.Index(severities, severity); i >= 0 {
-		return i
-	}
-	return len(severities) - 1
-}
-
 // severity returns the word for a severity, unknown for none.
-func severity(word string) string { return severities[Rank(word)] }
+func severity(word string) string { return triad.Severities()[triad.SeverityRank(word)] }
 
 // kinds of findings in the order in which they are shown.
 var kinds = []struct {
@@ -103,7 +89,7 @@ func (d *Document) Counts() map[string]int {
 func (d *Document) AtLeast(word string) int {
 	n := 0
 	for s, count := range d.Counts() {
-		if Rank(s) <= Rank(word) {
+		if triad.SeverityRank(s) <= triad.SeverityRank(word) {
 			n += count
 		}
 	}
@@ -120,13 +106,13 @@ func (d *Document) coreUnread() bool { return d.IsUnread("packages") || d.IsUnre
 
 // byUrgency sorts vulnerabilities: the worst first, then by how likely they are exploited.
 func byUrgency(a, b triad.Vulnerability) int {
-	return cmp.Or(cmp.Compare(Rank(a.Severity), Rank(b.Severity)), cmp.Compare(b.EPSS, a.EPSS), cmp.Compare(b.CVSS, a.CVSS),
+	return cmp.Or(cmp.Compare(triad.SeverityRank(a.Severity), triad.SeverityRank(b.Severity)), cmp.Compare(b.EPSS, a.EPSS), cmp.Compare(b.CVSS, a.CVSS),
 		cmp.Compare(a.ID, b.ID), cmp.Compare(a.Package, b.Package), cmp.Compare(a.Path, b.Path))
 }
 
 // bySeverity sorts findings: the worst first, then by where they are.
 func bySeverity(a, b triad.Finding) int {
-	return cmp.Or(cmp.Compare(Rank(a.Severity), Rank(b.Severity)), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line))
+	return cmp.Or(cmp.Compare(triad.SeverityRank(a.Severity), triad.SeverityRank(b.Severity)), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line))
 }
 
 // ofKind returns the findings of one kind, the worst first.

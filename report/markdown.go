@@ -73,7 +73,7 @@ func (m *markdown) verdict(d *Document, diff *Difference) {
 	counts := d.Counts()
 	icon, verdict := "✅", "nothing found"
 	var words []string
-	for _, s := range severities {
+	for _, s := range triad.Severities() {
 		if counts[s] > 0 {
 			words = append(words, fmt.Sprintf("%d %s", counts[s], s))
 		}
@@ -175,7 +175,7 @@ func groups(found []triad.Vulnerability) []*group {
 		g.found = append(g.found, v)
 	}
 	slices.SortStableFunc(all, func(a, b *group) int {
-		return cmp.Or(cmp.Compare(Rank(a.worst), Rank(b.worst)), cmp.Compare(len(b.found), len(a.found)))
+		return cmp.Or(cmp.Compare(triad.SeverityRank(a.worst), triad.SeverityRank(b.worst)), cmp.Compare(len(b.found), len(a.found)))
 	})
 	return all
 }

@@ -95,7 +95,7 @@ func (s *sarifWriter) rules() {
 	}
 	worst := map[string]triad.Vulnerability{}
 	for _, v := range found {
-		if w, ok := worst[v.ID]; !ok || Rank(v.Severity) < Rank(w.Severity) || Rank(v.Severity) == Rank(w.Severity) && v.CVSS > w.CVSS {
+		if w, ok := worst[v.ID]; !ok || triad.SeverityRank(v.Severity) < triad.SeverityRank(w.Severity) || triad.SeverityRank(v.Severity) == triad.SeverityRank(w.Severity) && v.CVSS > w.CVSS {
 			worst[v.ID] = v
 		}
 	}

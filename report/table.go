@@ -81,7 +81,7 @@ func summary(d *Document) string {
 		counts[severity(v.Severity)]++
 	}
 	var worst []string
-	for _, s := range severities {
+	for _, s := range triad.Severities() {
 		if n := counts[s]; n > 0 {
 			worst = append(worst, colour(s, fmt.Sprintf("%d %s", n, s)))
 		}
@@ -106,7 +106,7 @@ func summary(d *Document) string {
 }
 
 func colour(word, text string) string {
-	return lipgloss.NewStyle().Foreground(lipgloss.Color(colours[Rank(word)])).Render(text)
+	return lipgloss.NewStyle().Foreground(lipgloss.Color(colours[triad.SeverityRank(word)])).Render(text)
 }
 
 func newTable(headers ...string) *table.Table {

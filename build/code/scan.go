@@ -110,13 +110,9 @@ func (s *scan) add(f triad.Finding) {
 		s.findings = append(s.findings, f)
 		return
 	}
-	if rank(f.Severity) > rank(s.findings[i].Severity) {
+	if triad.SeverityRank(f.Severity) < triad.SeverityRank(s.findings[i].Severity) {
 		s.findings[i] = f
 	}
-}
-
-func rank(severity string) int {
-	return strings.Index("low medium high critical", severity)
 }
 
 func (s *scan) not(format string, args ...any) {

@@ -48,16 +48,6 @@ const (
 	maxTried      = 20_000
 )
 
-// severities, worst first.
-var severities = []string{"critical", "high", "medium", "low", "unknown"}
-
-func rank(severity string) int {
-	if i := slices.Index(severities, severity); i >= 0 {
-		return i
-	}
-	return len(severities)
-}
-
 // place names a package of an artifact.
 type place struct{ purl, path string }
 
@@ -128,7 +118,7 @@ func Advise(ctx context.Context, packages []triad.Package, found []triad.Vulnera
 		}
 	}
 	slices.SortStableFunc(plan.Packages, func(a, b Bump) int {
-		return cmp.Or(cmp.Compare(rank(a.Severity), rank(b.Severity)), cmp.Compare(len(b.Removes), len(a.Removes)), cmp.Compare(distance(a.Version, a.To), distance(b.Version, b.To)), cmp.Compare(a.Package, b.Package), cmp.Compare(a.Path, b.Path))
+		return cmp.Or(cmp.Compare(triad.SeverityRank(a.Severity), triad.SeverityRank(b.Severity)), cmp.Compare(len(b.Removes), len(a.Removes)), cmp.Compare(distance(a.Version, a.To), distance(b.Version, b.To)), cmp.Compare(a.Package, b.Package), cmp.Compare(a.Path, b.Path))
 	})
 	for id := range unfixed {
 		plan.Unfixed = append(plan.Unfixed, id)
@@ -214,7 +204,7 @@ func bump(p triad.Package, to string, before, after []triad.Vulnerability) Bump 
 			continue
 		}
 		b.Removes = append(b.Removes, v.ID)
-		if rank(v.Severity) < rank(b.Severity) {
+		if triad.SeverityRank(v.Severity) < triad.SeverityRank(b.Severity) {
 			b.Severity = v.Severity
 		}
 	}

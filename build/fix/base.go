@@ -37,7 +37,7 @@ func CompareBase(from string, to origin.Image, now, then []triad.Vulnerability) 
 			continue
 		}
 		b.Removes = append(b.Removes, v.ID)
-		if rank(v.Severity) < rank(b.Severity) {
+		if triad.SeverityRank(v.Severity) < triad.SeverityRank(b.Severity) {
 			b.Severity = v.Severity
 		}
 	}

@@ -333,10 +333,9 @@ func decisive(hits []*hit, fixed string) *hit {
 	return best
 }
 
-var severityRank = map[string]int{"low": 1, "medium": 2, "high": 3, "critical": 4}
-
+// worse is the worse of two severities; "" is none.
 func worse(a, b string) string {
-	if severityRank[b] > severityRank[a] {
+	if triad.SeverityRank(b) < triad.SeverityRank(a) {
 		return b
 	}
 	return a

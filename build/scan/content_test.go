@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -107,7 +108,7 @@ func TestInspectorsSeeEveryFileWholeAlsoWhatPackagesAreReadOf(t *testing.T) {
 		"usr/lib/python3/a.dist-info/METADATA": "Name: a\nVersion: 1\n\n" + strings.Repeat("b", 70_000),
 	}
 	var list []file
-	for _, name := range sortedKeys(files) {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
 		f := file{name: name, body: files[name]}
 		if name == "usr/bin/tool" {
 			f.mode = 0o755
@@ -161,15 +162,6 @@ func TestInspectorsSeeEveryFileWholeAlsoWhatPackagesAreReadOf(t *testing.T) {
 			t.Errorf("findings %v", r.Secrets)
 		}
 	})
-}
-
-func sortedKeys(m map[string]string) []string {
-	var all []string
-	for k := range m {
-		all = append(all, k)
-	}
-	slices.Sort(all)
-	return all
 }
 
 func writeFile(t *testing.T, path, body string) {

@@ -19,7 +19,6 @@ import (
 	"github.com/triad-security/triad/build/image"
 	"github.com/triad-security/triad/build/match"
 	"github.com/triad-security/triad/build/scan"
-	"github.com/triad-security/triad/report"
 	"github.com/triad-security/triad/server/datadir"
 )
 
@@ -101,8 +100,8 @@ func defaultCacheDir() string {
 // scan runs a scan, looks its packages up, keeps the result where asked, sets aside what
 // people and suppliers say does not count, and prints the rest.
 func (a *app) scan(cmd *cobra.Command, s *scanFlags, run func(context.Context, *scan.Scanner) (*scan.Result, error)) error {
-	if !slices.Contains(report.Severities(), s.failOn) {
-		return triad.Errorf(triad.CodeInvalid, "--fail-on %s: give one of %s", s.failOn, strings.Join(report.Severities(), ", "))
+	if !slices.Contains(triad.Severities(), s.failOn) {
+		return triad.Errorf(triad.CodeInvalid, "--fail-on %s: give one of %s", s.failOn, strings.Join(triad.Severities(), ", "))
 	}
 	if err := s.checkFix(); err != nil {
 		return err

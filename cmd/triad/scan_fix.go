@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -91,7 +92,7 @@ func (a *app) fix(ctx context.Context, s *scanFlags, filters *filters, r *scan.R
 	if out.Left, err = f.change(base, bumps); err != nil {
 		return err
 	}
-	for _, path := range sortedKeys(f.patches) {
+	for _, path := range slices.Sorted(maps.Keys(f.patches)) {
 		if p := f.patches[path]; p.Changed() {
 			out.Changes = append(out.Changes, change{path, p.Did, p.Diff()})
 		}
@@ -118,15 +119,6 @@ func plain(r *scan.Result) []triad.Package {
 		all[i] = p.Package
 	}
 	return all
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // maxBases that are held against the present one.

@@ -48,8 +48,8 @@ type filters struct {
 func (f *filterFlags) read() (*filters, error) {
 	for i, word := range f.severities {
 		f.severities[i] = strings.ToLower(strings.TrimSpace(word))
-		if !slices.Contains(report.Severities(), f.severities[i]) {
-			return nil, triad.Errorf(triad.CodeInvalid, "--severity %s: give some of %s", word, strings.Join(report.Severities(), ", "))
+		if !slices.Contains(triad.Severities(), f.severities[i]) {
+			return nil, triad.Errorf(triad.CodeInvalid, "--severity %s: give some of %s", word, strings.Join(triad.Severities(), ", "))
 		}
 	}
 	out := &filters{flags: f}
@@ -135,7 +135,7 @@ func (f *filters) apply(s *scanFlags, result *scan.Result) error {
 }
 
 func (f *filters) severity(word string) *triad.Suppression {
-	if len(f.flags.severities) == 0 || slices.Contains(f.flags.severities, report.Severities()[report.Rank(word)]) {
+	if len(f.flags.severities) == 0 || slices.Contains(f.flags.severities, triad.Severities()[triad.SeverityRank(word)]) {
 		return nil
 	}
 	return &triad.Suppression{Kind: triad.SuppressedByFilter, Source: "--severity", Reason: "not one of " + strings.Join(f.flags.severities, ", ")}

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/triad-security/triad"
 )
@@ -140,7 +142,7 @@ func (d *dump) record(dir string) error {
 	if d.info != nil {
 		files["docker-info.json"] = d.info
 	}
-	for _, name := range sortedKeys(files) {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if err := write(name, files[name]); err != nil {
 			return fmt.Errorf("recording the Docker engine: %w", err)
 		}

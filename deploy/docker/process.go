@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -71,7 +72,7 @@ func (b *rows) processRows(id string, c *container) {
 		g.props.Loads = append(g.props.Loads, p.Loads...)
 		g.listeners = append(g.listeners, p.Listens...)
 	}
-	for _, name := range sortedKeys(groups) {
+	for _, name := range slices.Sorted(maps.Keys(groups)) {
 		g := groups[name]
 		exe, process := g.props.Exe, triad.ProcessID(id, name)
 		slices.Sort(g.props.Loads)

@@ -3,6 +3,7 @@ package docker
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -209,7 +210,7 @@ func (b *rows) declared(id string, c *container) {
 			ports[port] = "NetworkSettings.Ports"
 		}
 	}
-	for _, port := range sortedKeys(ports) {
+	for _, port := range slices.Sorted(maps.Keys(ports)) {
 		first, last, protocol, err := parsePorts(port)
 		if err != nil {
 			b.section(sectionContainers, triad.SectionUnread, fmt.Sprintf("%s: %v", c.name(), err))
@@ -273,7 +274,7 @@ func (b *rows) image(doc json.RawMessage) error {
 	}
 	props := triad.ImageProps{
 		Refs: refs, Architecture: i.Architecture, Entrypoint: i.Config.Entrypoint,
-		Cmd: i.Config.Cmd, User: i.Config.User, Exposed: sortedKeys(i.Config.ExposedPorts),
+		Cmd: i.Config.Cmd, User: i.Config.User, Exposed: slices.Sorted(maps.Keys(i.Config.ExposedPorts)),
 	}
 	for _, layer := range i.RootFS.Layers {
 		props.Layers = append(props.Layers, triad.Layer{DiffID: layer})
@@ -304,15 +305,6 @@ func (b *rows) network(doc json.RawMessage) error {
 		Name: b.host + "/" + n.Name, Section: sectionNetworks, Doc: doc,
 	})
 	return nil
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 func raw(v any) json.RawMessage {

@@ -200,23 +200,10 @@ func (s *Store) Decisions(ctx context.Context, tenant string, f triad.DecisionFi
 	}
 	var all []triad.Decision
 	err := s.view(ctx, func(tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, `select doc from decisions where `+q.where.String(), q.args...)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var doc sql.RawBytes
-			if err := rows.Scan(&doc); err != nil {
-				return err
-			}
-			var d triad.Decision
-			if err := json.Unmarshal(doc, &d); err != nil {
-				return err
-			}
+		return documents(ctx, tx, func(d triad.Decision) error {
 			all = append(all, d)
-		}
-		return rows.Err()
+			return nil
+		}, `select doc from decisions where `+q.where.String(), q.args...)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading decisions of tenant %s: %w", tenant, err)

@@ -64,7 +64,7 @@ func (s *Store) Estate(ctx context.Context, tenant string, fn func(triad.Row) er
 // Packages implements triad.Store.
 func (s *Store) Packages(ctx context.Context, tenant, asset string, fn func(triad.Package) error) error {
 	err := s.view(ctx, func(tx *sql.Tx) error {
-		return packages(ctx, tx, fn, `select doc from estate where tenant = $1 and asset = $2 and kind = 'package' and hidden = 0 order by scope, key`,
+		return documents(ctx, tx, fn, `select doc from estate where tenant = $1 and asset = $2 and kind = 'package' and hidden = 0 order by scope, key`,
 			tenant, indexKey(asset))
 	})
 	if err != nil {
@@ -82,7 +82,7 @@ func (s *Store) PackagesNamed(ctx context.Context, tenant, name string, fn func(
 	err := s.view(ctx, func(tx *sql.Tx) error {
 		// Two statements, for SQLite uses one index in each.
 		for _, where := range []string{`kind = 'package' and name = $2`, `kind = 'package' and source <> '' and source = $2`} {
-			if err := packages(ctx, tx, fn, `select doc from estate where tenant = $1 and hidden = 0 and `+where, tenant, key); err != nil {
+			if err := documents(ctx, tx, fn, `select doc from estate where tenant = $1 and hidden = 0 and `+where, tenant, key); err != nil {
 				return err
 			}
 		}
@@ -94,8 +94,8 @@ func (s *Store) PackagesNamed(ctx context.Context, tenant, name string, fn func(
 	return nil
 }
 
-// packages calls fn for each document of a query.
-func packages(ctx context.Context, tx *sql.Tx, fn func(triad.Package) error, query string, args ...any) error {
+// documents calls fn for each document of a query that selects one column.
+func documents[T any](ctx context.Context, tx *sql.Tx, fn func(T) error, query string, args ...any) error {
 	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
@@ -106,11 +106,11 @@ func packages(ctx context.Context, tx *sql.Tx, fn func(triad.Package) error, que
 		if err := rows.Scan(&doc); err != nil {
 			return err
 		}
-		var p triad.Package
-		if err := json.Unmarshal(doc, &p); err != nil {
+		var v T
+		if err := json.Unmarshal(doc, &v); err != nil {
 			return err
 		}
-		if err := fn(p); err != nil {
+		if err := fn(v); err != nil {
 			return err
 		}
 	}
