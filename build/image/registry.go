@@ -3,18 +3,16 @@ package image
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net/http"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/build/registry"
 )
 
 // OpenRegistry opens an image in a registry. Credentials are those of `docker login`:
@@ -31,7 +29,7 @@ func OpenRegistry(ctx context.Context, reference string, o Options) (*Image, err
 	opts := []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithUserAgent("triad")}
 	d, err := remote.Get(ref, opts...)
 	if err != nil {
-		return nil, registryError(reference, err)
+		return nil, registry.Explain("reading "+reference+" from its registry", err)
 	}
 	var indexDigest string
 	for depth := 0; d.MediaType.IsIndex(); depth++ {
@@ -50,7 +48,7 @@ func OpenRegistry(ctx context.Context, reference string, o Options) (*Image, err
 			indexDigest = d.Digest.String()
 		}
 		if d, err = remote.Get(ref.Context().Digest(child.Digest.String()), opts...); err != nil {
-			return nil, registryError(reference, err)
+			return nil, registry.Explain("reading "+reference+" from its registry", err)
 		}
 	}
 	remoteImage, err := d.Image()
@@ -94,23 +92,4 @@ func fromRegistry(remoteImage v1.Image) (*Image, error) {
 		img.Annotations = manifest.Annotations
 	}
 	return img, err
-}
-
-// registryError says what to do about what registries answer most.
-func registryError(reference string, err error) error {
-	code, next := triad.CodeUnavailable, ""
-	if t, ok := asTransport(err); ok {
-		switch t.StatusCode {
-		case http.StatusUnauthorized, http.StatusForbidden:
-			code, next = triad.CodeDenied, "; log in with `docker login` (its config and credential helpers are used)"
-		case http.StatusNotFound:
-			code, next = triad.CodeNotFound, "; look at the name and tag"
-		}
-	}
-	return &triad.Error{Code: code, Err: fmt.Errorf("reading %s from its registry: %w%s", reference, err, next)}
-}
-
-func asTransport(err error) (t *transport.Error, ok bool) {
-	ok = errors.As(err, &t)
-	return t, ok
 }

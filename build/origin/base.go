@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/triad-security/triad/policy/registry"
 )
 
 // Annotations and labels by which an image names its base
@@ -56,11 +56,11 @@ type Image struct {
 // Repository is an image's name without tag and digest, with Docker's defaults filled in;
 // empty for what is no reference.
 func Repository(reference string) string {
-	ref, err := name.ParseReference(reference)
+	repository, err := registry.Repository(reference)
 	if err != nil {
 		return ""
 	}
-	return ref.Context().Name()
+	return repository
 }
 
 // chains are the ChainIDs of the first n layers, for n from 1

@@ -53,7 +53,7 @@ func TestTheLongestKnownProperBeginningIsTheBase(t *testing.T) {
 	if _, also, _, _ := x.Longest(img("", 0, 1, 7).Layers); len(also) != 1 || also[0] != "debian:12" {
 		t.Errorf("also %v", also)
 	}
-	all, err := x.Repository("index.docker.io/library/debian")
+	all, err := x.Repository("docker.io/library/debian")
 	if err != nil || len(all) != 2 || all[0].Name != "debian:12.1" {
 		t.Errorf("%+v %v", all, err)
 	}

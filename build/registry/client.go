@@ -10,7 +10,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"golang.org/x/time/rate"
 
 	"github.com/triad-security/triad"
@@ -117,13 +116,13 @@ func retryAfter(text string, now time.Time) time.Duration {
 func (c *Client) Repositories(ctx context.Context, fn func(repository string) error) error {
 	pages, err := c.puller.Catalogger(ctx, c.registry)
 	if err != nil {
-		return c.explain("its catalogue", err)
+		return c.explain("its catalogue (many registries show none: name the repositories)", err)
 	}
 	seen := map[string]bool{}
 	for pages.HasNext() {
 		page, err := pages.Next(ctx)
 		if err != nil {
-			return c.explain("its catalogue", err)
+			return c.explain("its catalogue (many registries show none: name the repositories)", err)
 		}
 		fresh := false
 		for _, repository := range page.Repos {
@@ -213,18 +212,6 @@ func (c *Client) repository(repository string) (name.Repository, error) {
 	return repo, nil
 }
 
-// explain says what to do about the errors that people meet.
 func (c *Client) explain(what string, err error) error {
-	var t *transport.Error
-	if errors.As(err, &t) {
-		switch t.StatusCode {
-		case http.StatusUnauthorized, http.StatusForbidden:
-			return triad.Errorf(triad.CodeDenied, "registry %s does not show %s: log in with `docker login %s`, or name the repositories (many registries show no catalogue): %w", c.registry, what, c.registry, err)
-		case http.StatusNotFound:
-			return triad.Errorf(triad.CodeNotFound, "registry %s has not %s: %w", c.registry, what, err)
-		case http.StatusTooManyRequests:
-			return triad.Errorf(triad.CodeUnavailable, "registry %s asks for fewer requests: give a lower --rate: %w", c.registry, err)
-		}
-	}
-	return fmt.Errorf("registry %s: %s: %w", c.registry, what, err)
+	return Explain("registry "+c.registry.RegistryStr()+": reading "+what, err)
 }

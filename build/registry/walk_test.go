@@ -79,7 +79,7 @@ func TestAWalkSeesEveryImageOnce(t *testing.T) {
 		t.Errorf("%+v %v", sum, err)
 	}
 	sum, err = (&registry.Walk{Client: client, Scan: v.scan, Repositories: []string{"shop/none"}}).Run(t.Context())
-	if err != nil || len(sum.Unread) != 1 || !strings.Contains(sum.Unread[0].Reason, "has not") {
+	if err != nil || len(sum.Unread) != 1 || !strings.Contains(sum.Unread[0].Reason, "look at the name") {
 		t.Errorf("a repository that is not there: %+v %v", sum, err)
 	}
 }

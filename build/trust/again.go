@@ -10,6 +10,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/triad-security/triad/build/registry"
 )
 
 // signed returns the forms in which the image carries this signer's signature with these
@@ -113,7 +115,7 @@ func (c *Client) drop(ctx context.Context, tag name.Tag, digests map[string]bool
 		return fmt.Errorf("%s: %w", tag.Name(), err)
 	}
 	if err := remote.Write(tag, out, c.options(ctx)...); err != nil {
-		return registryError("writing "+tag.Name(), err)
+		return registry.Explain("writing "+tag.Name(), err)
 	}
 	return nil
 }
@@ -131,7 +133,7 @@ func (c *Client) unlist(ctx context.Context, image name.Digest, digest string) e
 	}
 	out := mutate.RemoveManifests(index, func(d v1.Descriptor) bool { return d.Digest.String() == digest })
 	if err := remote.Put(tag, out, c.options(ctx)...); err != nil {
-		return registryError("writing "+tag.Name(), err)
+		return registry.Explain("writing "+tag.Name(), err)
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/build/registry"
 )
 
 // Media types and annotations of what stands beside an image: those of cosign's
@@ -59,7 +60,7 @@ func (c *Client) attachBundle(ctx context.Context, image name.Digest, bundle *pr
 	}
 	subject, err := remote.Head(image, c.options(ctx)...)
 	if err != nil {
-		return registryError("reading "+image.Name(), err)
+		return registry.Explain("reading "+image.Name(), err)
 	}
 	config, layer := static.NewLayer([]byte("{}"), typeEmpty), static.NewLayer(data, typeBundle)
 	m := &referrer{ArtifactType: string(typeBundle), Manifest: v1.Manifest{
@@ -76,7 +77,7 @@ func (c *Client) attachBundle(ctx context.Context, image name.Digest, bundle *pr
 	}}
 	for _, l := range []v1.Layer{config, layer} {
 		if err := remote.WriteLayer(image.Context(), l, c.options(ctx)...); err != nil {
-			return registryError("writing to "+image.Context().Name(), err)
+			return registry.Explain("writing to "+image.Context().Name(), err)
 		}
 	}
 	raw, err := m.RawManifest()
@@ -92,7 +93,7 @@ func (c *Client) attachBundle(ctx context.Context, image name.Digest, bundle *pr
 		c.put(at)
 	}
 	if err := remote.Put(at, m, c.options(ctx)...); err != nil {
-		return registryError("attaching a bundle to "+image.Name(), err)
+		return registry.Explain("attaching a bundle to "+image.Name(), err)
 	}
 	return nil
 }
@@ -128,7 +129,7 @@ func (c *Client) attachTag(ctx context.Context, image name.Digest, suffix string
 		return fmt.Errorf("%s: %w", tag.Name(), err)
 	}
 	if err := remote.Write(tag, img, c.options(ctx)...); err != nil {
-		return registryError("writing "+tag.Name(), err)
+		return registry.Explain("writing "+tag.Name(), err)
 	}
 	return nil
 }

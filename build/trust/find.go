@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/build/registry"
 )
 
 // found counts what stands beside an image, and hands on one at a time: together they may
@@ -60,7 +61,7 @@ func (c *Client) find(ctx context.Context, image name.Digest, each func(*candida
 func (c *Client) findBundles(ctx context.Context, image name.Digest, f *found) error {
 	index, err := remote.Referrers(image, c.options(ctx)...)
 	if err != nil {
-		return registryError("asking for the referrers of "+image.Name(), err)
+		return registry.Explain("asking for the referrers of "+image.Name(), err)
 	}
 	list, err := index.IndexManifest()
 	if err != nil {

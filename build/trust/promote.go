@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/build/registry"
 )
 
 // Promotion takes an image to the official registry: scan, gate, copy by digest, attest,
@@ -236,10 +237,10 @@ func (p *Promotion) tag(ctx context.Context, image name.Digest, tag name.Tag) er
 	}
 	d, err := remote.Get(image, p.Client.options(ctx)...)
 	if err != nil {
-		return registryError("reading "+image.Name(), err)
+		return registry.Explain("reading "+image.Name(), err)
 	}
 	if err := remote.Tag(tag, d, p.Client.options(ctx)...); err != nil {
-		return registryError("tagging "+tag.Name(), err)
+		return registry.Explain("tagging "+tag.Name(), err)
 	}
 	return nil
 }
@@ -282,7 +283,7 @@ func (j *journal) copy(ctx context.Context, image name.Digest, to name.Repositor
 	}
 	d, err := remote.Get(image, options...)
 	if err != nil {
-		return registryError("reading "+image.Name(), err)
+		return registry.Explain("reading "+image.Name(), err)
 	}
 	at := to.Digest(image.DigestStr())
 	if d.MediaType.IsIndex() {
@@ -297,7 +298,7 @@ func (j *journal) copy(ctx context.Context, image name.Digest, to name.Repositor
 		}
 	}
 	if err != nil {
-		return registryError("copying "+image.Name()+" to "+to.Name(), err)
+		return registry.Explain("copying "+image.Name()+" to "+to.Name(), err)
 	}
 	return nil
 }
@@ -336,7 +337,7 @@ func (j *journal) undo(ctx context.Context) (remains []string) {
 			continue
 		case t.before != nil:
 			if err := remote.Tag(t.tag, t.before, options...); err != nil {
-				remains = append(remains, fmt.Sprintf("%s: %v", t.tag.Name(), registryError("restoring it", err)))
+				remains = append(remains, fmt.Sprintf("%s: %v", t.tag.Name(), registry.Explain("restoring it", err)))
 				continue
 			}
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/triad-security/triad"
+	"github.com/triad-security/triad/build/registry"
 )
 
 // Client reads and writes images and what is signed of them in registries.
@@ -89,7 +90,7 @@ func (c *Client) Resolve(ctx context.Context, reference string) (name.Digest, er
 		// Some registries answer HEAD with an error; their GET says which.
 		got, err := remote.Get(ref, c.options(ctx)...)
 		if err != nil {
-			return name.Digest{}, registryError("reading "+ref.Name(), err)
+			return name.Digest{}, registry.Explain("reading "+ref.Name(), err)
 		}
 		d = &got.Descriptor
 	}
@@ -114,7 +115,7 @@ func (c *Client) manifest(ctx context.Context, ref name.Reference) (*remote.Desc
 		return nil, nil
 	}
 	if err != nil {
-		return nil, registryError("reading "+ref.Name(), err)
+		return nil, registry.Explain("reading "+ref.Name(), err)
 	}
 	if len(d.Manifest) > maxManifest {
 		return nil, triad.Errorf(triad.CodeInvalid, "the manifest of %s is larger than %d bytes", ref.Name(), maxManifest)
@@ -129,11 +130,11 @@ func (c *Client) blob(ctx context.Context, repository name.Repository, d v1.Desc
 	}
 	layer, err := remote.Layer(repository.Digest(d.Digest.String()), c.options(ctx)...)
 	if err != nil {
-		return nil, registryError("reading blob "+d.Digest.String(), err)
+		return nil, registry.Explain("reading blob "+d.Digest.String(), err)
 	}
 	r, err := layer.Compressed()
 	if err != nil {
-		return nil, registryError("reading blob "+d.Digest.String(), err)
+		return nil, registry.Explain("reading blob "+d.Digest.String(), err)
 	}
 	defer func() { _ = r.Close() }()
 	// The reader of go-containerregistry verifies the digest at its end.
@@ -150,16 +151,4 @@ func (c *Client) blob(ctx context.Context, repository name.Repository, d v1.Desc
 func isStatus(err error, status int) bool {
 	var t *transport.Error
 	return errors.As(err, &t) && t.StatusCode == status
-}
-
-// registryError says what to do about what registries answer most.
-func registryError(doing string, err error) error {
-	code, next := triad.CodeUnavailable, ""
-	switch {
-	case isStatus(err, http.StatusUnauthorized), isStatus(err, http.StatusForbidden):
-		code, next = triad.CodeDenied, "; log in with `docker login` (its config and credential helpers are used)"
-	case isStatus(err, http.StatusNotFound):
-		code, next = triad.CodeNotFound, "; look at the name and tag"
-	}
-	return &triad.Error{Code: code, Err: fmt.Errorf("%s: %w%s", doing, err, next)}
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/verify"
+
+	"github.com/triad-security/triad/build/registry"
 )
 
 // Verdict is whether an image is trusted, and why.
@@ -98,7 +100,7 @@ func (c *Client) verify(ctx context.Context, reference string, image name.Digest
 			verdict.Reasons = append(verdict.Reasons, clip("the manifest that the registry holds is not what the digest says: "+err.Error()))
 			return verdict, nil
 		}
-		return nil, registryError("reading "+image.Name(), err)
+		return nil, registry.Explain("reading "+image.Name(), err)
 	}
 	if err := v.collect(ctx, c, image, verdict); err != nil {
 		return nil, err
