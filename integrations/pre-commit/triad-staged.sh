@@ -5,7 +5,7 @@ set -euo pipefail
 
 triad=${TRIAD_BINARY:-triad}
 if ! command -v "$triad" >/dev/null; then
-	echo "triad is not there: install it (go install github.com/triad-security/triad/cmd/triad@latest), or name it in TRIAD_BINARY" >&2
+	echo "triad is not there: install it (go install github.com/triad-security/triad/cmd/...@latest), or name it in TRIAD_BINARY" >&2
 	exit 1
 fi
 cd "$(git rev-parse --show-toplevel)"
