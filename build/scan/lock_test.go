@@ -50,7 +50,7 @@ func purls(r *Result) string {
 
 const (
 	cargoLock = "version = 3\n\n[[package]]\nname = \"time\"\nversion = \"0.1.42\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\n"
-	gemLock   = "GEM\n  remote: https://rubygems.org/\n  specs:\n    rack (2.2.3)\n\nPLATFORMS\n  ruby\n\nDEPENDENCIES\n  rack\n\nBUNDLED WITH\n   2.4.1\n"
+	gemLock   = "GEM\n  remote: https://gems.example.com/\n  specs:\n    rack (2.2.3)\n\nPLATFORMS\n  ruby\n\nDEPENDENCIES\n  rack\n\nBUNDLED WITH\n   2.4.1\n"
 	npmLock1  = `{"name":"app","version":"1.0.0","lockfileVersion":1,"dependencies":{"lodash":{"version":"4.17.20"},"mocha":{"version":"8.0.0","dev":true}}}`
 	npmLock2  = `{"name":"app","version":"1.0.0","lockfileVersion":2,"packages":{"":{"name":"app","version":"1.0.0"},"node_modules/lodash":{"version":"4.17.20"},"node_modules/@babel/core":{"version":"7.0.0","dev":true}},"dependencies":{"lodash":{"version":"4.17.20"},"@babel/core":{"version":"7.0.0","dev":true}}}`
 	npmLock3  = `{"name":"app","version":"1.0.0","lockfileVersion":3,"packages":{"":{"name":"app","version":"1.0.0"},"node_modules/lodash":{"version":"4.17.20"},"node_modules/a/node_modules/lodash":{"version":"3.0.0"}}}`
@@ -59,7 +59,7 @@ const (
 	pnpmLock  = "lockfileVersion: '6.0'\n\npackages:\n\n  /lodash@4.17.20:\n    resolution: {integrity: sha512-x}\n    dev: false\n\n  /mocha@8.0.0:\n    resolution: {integrity: sha512-x}\n    dev: true\n"
 	bunLock   = "{\n  \"lockfileVersion\": 0,\n  \"workspaces\": {\"\": {\"name\": \"app\", \"dependencies\": {\"lodash\": \"^4.17.0\",},},},\n  \"packages\": {\n    \"lodash\": [\"lodash@4.17.20\", \"\", {}, \"sha512-x\"],\n  }\n}\n"
 	poetry    = "[[package]]\nname = \"PyYAML\"\nversion = \"5.3\"\ndescription = \"\"\noptional = false\npython-versions = \"*\"\n\n[metadata]\nlock-version = \"2.0\"\n"
-	uvLock    = "version = 1\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\nsource = { virtual = \".\" }\ndependencies = [{ name = \"pyyaml\" }]\n\n[[package]]\nname = \"pyyaml\"\nversion = \"5.3\"\nsource = { registry = \"https://pypi.org/simple\" }\n"
+	uvLock    = "version = 1\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\nsource = { virtual = \".\" }\ndependencies = [{ name = \"pyyaml\" }]\n\n[[package]]\nname = \"pyyaml\"\nversion = \"5.3\"\nsource = { registry = \"https://packages.example.com/simple\" }\n"
 	pdmLock   = "[metadata]\ngroups = [\"default\"]\n\n[[package]]\nname = \"pyyaml\"\nversion = \"5.3\"\ngroups = [\"default\"]\n"
 	composer  = `{"packages":[{"name":"guzzlehttp/psr7","version":"1.8.3","dist":{"type":"zip","url":"","reference":"a"}}],"packages-dev":[{"name":"phpunit/phpunit","version":"8.0.0","dist":{"type":"zip","url":"","reference":"b"}}]}`
 	pom       = `<project><modelVersion>4.0.0</modelVersion><groupId>g</groupId><artifactId>app</artifactId><version>1</version><properties><log4j>2.14.1</log4j></properties><dependencies><dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-core</artifactId><version>${log4j}</version></dependency><dependency><groupId>junit</groupId><artifactId>junit</artifactId><version>4.12</version><scope>test</scope></dependency></dependencies></project>`

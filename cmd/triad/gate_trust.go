@@ -43,7 +43,7 @@ func (g *gateFlags) standing(a *app, s *policy.Subject) (entry *registry.Entry, 
 	case err != nil:
 		return nil, "", err
 	case standard == nil:
-		return nil, "no registry standard is given: write registry.yaml (docs/registries.md)", nil
+		return nil, "no registry standard is given: write registry.yaml (docs/registry.md)", nil
 	case s.Image.Repository == "":
 		return nil, "the image has no name that says of which registry it is", nil
 	}

@@ -46,6 +46,8 @@ type scanFlags struct {
 	// fetched says that what is scanned was fetched from elsewhere: its own ignore files do
 	// not count.
 	fetched bool
+	// many says that this is one image of a whole registry: what is the same of each is not said.
+	many bool
 }
 
 func newScanCommand(a *app) *cobra.Command {

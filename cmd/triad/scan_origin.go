@@ -63,7 +63,7 @@ func (a *app) trace(ctx context.Context, s *scanFlags, scanner *scan.Scanner, r 
 	switch {
 	case o.mapping != nil && o.mapping.Reason != "":
 		a.say("%s: %s", o.dockerfile, o.mapping.Reason)
-	case base == nil && err == nil && len(r.Artifact.Layers) > 0:
+	case base == nil && err == nil && len(r.Artifact.Layers) > 0 && !s.many:
 		a.say("base image not known: scan it once, or name it with --base or --dockerfile, and findings say whose they are")
 	}
 	if base != nil && base.Layers == 0 && base.Basis == origin.BasisAnnotation {

@@ -77,6 +77,7 @@ requests is waited for; --rate bounds them from the start. Registries that show 
 			if err != nil {
 				return err
 			}
+			s.many = true
 			keep := s.keep || cmd.Flags().Changed("data") || cmd.Flags().Changed("server")
 			r := &registryRun{app: a, flags: s, filters: filters, keep: keep, insecure: o.Insecure, platform: platform, result: registryScan{Registry: args[0], Images: []registryImage{}}}
 			journal, resumed, err := registry.OpenJournal(filepath.Join(s.cacheDir, "registries"), strings.Join(args, " "))
